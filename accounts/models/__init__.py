@@ -1,0 +1,24 @@
+"""Everything with a credential: users and teams, relays, bounce mailboxes, signing keys."""
+
+from accounts.models.bounce_mailbox import BounceMailbox, Leaving
+from accounts.models.relay import LimitWindow, Relay, RelayLimit, TlsMode
+from accounts.models.signing_key import Algorithm, SigningKey
+from accounts.models.team import Membership, Right, Role, Team, rights_of
+from accounts.models.user import User
+
+__all__ = [
+    "Algorithm",
+    "BounceMailbox",
+    "Leaving",
+    "LimitWindow",
+    "Membership",
+    "Relay",
+    "RelayLimit",
+    "Right",
+    "Role",
+    "SigningKey",
+    "Team",
+    "TlsMode",
+    "User",
+    "rights_of",
+]

@@ -1,0 +1,9 @@
+"""The Django application that holds everything with a message."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class CampaignsConfig(AppConfig):
+    name = "campaigns"
+    verbose_name = _("群发")

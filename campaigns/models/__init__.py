@@ -1,0 +1,30 @@
+"""What is remembered: workbooks, contacts, templates, campaigns, deliveries and what comes back."""
+
+from campaigns.models.campaign import Campaign, CampaignCount, Release
+from campaigns.models.contact import Contact, ContactList, ListMember
+from campaigns.models.content import ContentGrant, DataKey
+from campaigns.models.delivery import Attempt, Claim, Delivery
+from campaigns.models.feedback import Feedback, MaildropMessage, Suppression
+from campaigns.models.template import MessageTemplate
+from campaigns.models.workbook import Workbook, WorkbookFile, WorkbookRow
+
+__all__ = [
+    "Attempt",
+    "Campaign",
+    "CampaignCount",
+    "Claim",
+    "Contact",
+    "ContactList",
+    "ContentGrant",
+    "DataKey",
+    "Delivery",
+    "Feedback",
+    "ListMember",
+    "MaildropMessage",
+    "MessageTemplate",
+    "Release",
+    "Suppression",
+    "Workbook",
+    "WorkbookFile",
+    "WorkbookRow",
+]

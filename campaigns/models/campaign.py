@@ -1,0 +1,195 @@
+"""Campaign: what, to whom, when; draft → scheduled → running ⇄ paused → finished | cancelled."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Relay, Team
+from campaigns.models.contact import ContactList
+from campaigns.models.content import ContentGrant
+from campaigns.models.template import Kind, MessageTemplate
+from campaigns.models.workbook import Workbook
+
+
+class CampaignState(models.TextChoices):
+    DRAFT = "draft", _("草稿")
+    SCHEDULED = "scheduled", _("已排期")
+    RUNNING = "running", _("发送中")
+    PAUSED = "paused", _("已暂停")
+    FINISHED = "finished", _("已完成")
+    CANCELLED = "cancelled", _("已取消")
+
+
+class Hold(models.TextChoices):
+    """Why a campaign does not send although its state would let it; a person lifts it."""
+
+    LATE_START = "late_start", _("错过了预定时间")
+    RESTORED_COPY = "restored_copy", _("数据库是恢复的副本")
+    STOP_RULE = "stop_rule", _("触发停止规则")
+    CONTENT_VERDICT = "content_verdict", _("内容被服务器判为垃圾邮件")
+    RELEASE_AWAITED = "release_awaited", _("等待第二人放行")
+    COUNTDOWN = "countdown", _("倒计时中")
+
+
+class Duplicates(models.TextChoices):
+    """What to do with an address that stands in several rows; a payroll needs a decision."""
+
+    UNDECIDED = "", _("尚未决定")
+    BOTH = "both", _("每行各发一封")
+    MERGED = "merged", _("合并为一封")
+    STOP = "stop", _("不发送，先修正工作簿")
+
+
+class InDoubtPolicy(models.TextChoices):
+    """What happens to a delivery whose end cannot be known."""
+
+    ASK = "ask", _("由人决定")
+    RESEND = "resend", _("再发一次（可能重复）")
+    ACCEPT = "accept", _("视为已提交")
+
+
+class Campaign(models.Model):
+    """Template, headers, mapping and rows are frozen by the launch (`frozen_*`)."""
+
+    team = models.ForeignKey(Team, models.CASCADE, related_name="campaigns")
+    kind = models.CharField(_("类型"), max_length=12, choices=Kind.choices)
+    name = models.CharField(_("名称"), max_length=150)
+    state = models.CharField(
+        max_length=12, choices=CampaignState.choices, default=CampaignState.DRAFT
+    )
+    hold_reason = models.CharField(max_length=20, choices=Hold.choices, blank=True)
+
+    template = models.ForeignKey(
+        MessageTemplate, models.SET_NULL, null=True, verbose_name=_("模板"), related_name="+"
+    )
+    contact_list = models.ForeignKey(
+        ContactList, models.SET_NULL, null=True, blank=True, verbose_name=_("名单"), related_name="+"
+    )
+    workbook = models.ForeignKey(
+        Workbook,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        verbose_name=_("工作簿"),
+        related_name="campaigns",
+    )
+    relay = models.ForeignKey(
+        Relay, models.PROTECT, null=True, verbose_name=_("发信账号"), related_name="+"
+    )
+    from_name = models.CharField(_("发件人名称"), max_length=100, blank=True)
+    from_address = models.EmailField(_("发件地址"))
+    reply_to = models.EmailField(_("回复地址"), blank=True)
+    duplicates = models.CharField(
+        _("重复地址"), max_length=10, choices=Duplicates.choices, blank=True, default=""
+    )
+    in_doubt_policy = models.CharField(
+        _("待确认的投递"),
+        max_length=10,
+        choices=InDoubtPolicy.choices,
+        default=InDoubtPolicy.ASK,
+    )
+    # address_key of each hard-bounced payroll address that HR decided to send to all the same.
+    send_anyway = models.JSONField(default=list)
+
+    frozen_subject = models.TextField(blank=True, editable=False)
+    frozen_html = models.TextField(blank=True, editable=False)
+    frozen_text = models.TextField(blank=True, editable=False)
+
+    # A schedule is wall time in a zone and the instant that follows from them.
+    scheduled_wall = models.CharField(max_length=16, blank=True)
+    scheduled_zone = models.CharField(max_length=64, blank=True)
+    scheduled_at = models.DateTimeField(null=True, blank=True)
+
+    parent = models.ForeignKey(
+        "self", models.CASCADE, null=True, blank=True, related_name="occurrences"
+    )
+    occurrence = models.PositiveIntegerField(null=True, blank=True)
+
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    launched_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    launched_at = models.DateTimeField(null=True, blank=True)
+    plan_lease_until = models.DateTimeField(null=True, blank=True)
+    planned_at = models.DateTimeField(null=True, blank=True)
+    counted_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["parent", "occurrence"], name="occurrence_once"),
+            models.CheckConstraint(
+                condition=models.Q(state="draft") | models.Q(relay__isnull=False),
+                name="campaign_has_relay",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["team", "-created_at"]),
+            # Ticks look at what is alive and never scan history.
+            models.Index(
+                fields=["state", "scheduled_at"],
+                name="campaign_alive",
+                condition=models.Q(state__in=["scheduled", "running", "paused"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_payslip(self) -> bool:
+        return self.kind == Kind.PAYSLIP
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Deliveries by state, tests left out; "bounced" beside them."""
+        return {count.state: count.number for count in self.state_counts.all()}
+
+    def content_visible_to(self, user: models.Model) -> bool:
+        """A newsletter is seen by the team; a payslip campaign by those with a grant alone."""
+        if not self.is_payslip:
+            return True
+        return ContentGrant.objects.filter(user=user, campaign=self).exists()
+
+
+class CampaignCount(models.Model):
+    """How many deliveries are in a state: workers add per batch, and a tick recounts."""
+
+    team = models.ForeignKey(Team, models.CASCADE, related_name="+")
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="state_counts")
+    state = models.CharField(max_length=12)
+    number = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "state"], name="campaign_count_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id}:{self.state}"
+
+
+class Release(models.Model):
+    """A second person's consent to exactly this content; void when the content changes."""
+
+    team = models.ForeignKey(Team, models.CASCADE, related_name="+")
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="releases")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    content_hash = models.CharField(max_length=64)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "user", "content_hash"], name="release_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} · {self.user_id}"

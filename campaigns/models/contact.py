@@ -1,0 +1,69 @@
+"""Contact, ContactList, ListMember: a person's address and attributes; a named set of them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Team
+
+
+class Contact(models.Model):
+    """`address_key` is the address in lower case with its domain as A-labels: one contact a team."""
+
+    team = models.ForeignKey(Team, models.CASCADE, related_name="contacts")
+    address = models.CharField(_("邮箱"), max_length=320)
+    address_key = models.CharField(max_length=320)
+    name = models.CharField(_("姓名"), max_length=200, blank=True)
+    attributes = models.JSONField(_("属性"), default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["team", "address_key"], name="contact_once_per_team")
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class ContactList(models.Model):
+    """A named set of contacts, which a newsletter is sent to."""
+
+    team = models.ForeignKey(Team, models.CASCADE, related_name="contact_lists")
+    name = models.CharField(_("名称"), max_length=100)
+    created_at = models.DateTimeField(auto_now_add=True)
+    contacts: models.ManyToManyField = models.ManyToManyField(
+        Contact, through="ListMember", related_name="lists"
+    )
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["team", "name"], name="list_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MemberStatus(models.TextChoices):
+    SUBSCRIBED = "subscribed", _("已订阅")
+    UNSUBSCRIBED = "unsubscribed", _("已退订")
+
+
+class ListMember(models.Model):
+    """A contact in a list. An unsubscribed one stays, so that an import cannot bring it back."""
+
+    team = models.ForeignKey(Team, models.CASCADE, related_name="+")
+    contact_list = models.ForeignKey(ContactList, models.CASCADE, related_name="members")
+    contact = models.ForeignKey(Contact, models.CASCADE, related_name="memberships")
+    status = models.CharField(
+        max_length=15, choices=MemberStatus.choices, default=MemberStatus.SUBSCRIBED
+    )
+    changed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["contact_list", "contact"], name="list_member_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contact_list_id}:{self.contact_id}"

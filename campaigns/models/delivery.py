@@ -1,0 +1,170 @@
+"""Delivery, Attempt, Claim: the outbox row, what was tried with it, and who works on it now."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Relay, Team
+from campaigns.models.campaign import Campaign
+from campaigns.models.contact import Contact
+from campaigns.models.workbook import WorkbookRow
+
+
+class DeliveryPurpose(models.TextChoices):
+    CAMPAIGN = "campaign", _("群发")
+    TEST = "test", _("测试")
+    RESEND = "resend", _("补发")
+    REMINDER = "reminder", _("提醒")
+
+
+class DeliveryState(models.TextChoices):
+    """queued → sending → accepted | refused | in_doubt | deferred (back to sending at due_at);
+    queued or deferred → failed | expired | suppressed | cancelled;
+    in_doubt → accepted or queued, by a person or by the campaign's policy."""
+
+    QUEUED = "queued", _("排队中")
+    SENDING = "sending", _("发送中")
+    DEFERRED = "deferred", _("稍后重试")
+    ACCEPTED = "accepted", _("已提交")
+    REFUSED = "refused", _("被拒")
+    IN_DOUBT = "in_doubt", _("待确认")
+    FAILED = "failed", _("失败")
+    EXPIRED = "expired", _("已过期")
+    SUPPRESSED = "suppressed", _("已屏蔽")
+    CANCELLED = "cancelled", _("已取消")
+
+
+OPEN = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED)
+WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
+
+PRIORITY_TEST = 30
+PRIORITY_PAYSLIP = 20
+PRIORITY_NEWSLETTER = 10
+
+
+class Claim(models.Model):
+    """One worker's open connection to a relay. Its rows are its own while the lease lives."""
+
+    team = models.ForeignKey(Team, models.CASCADE, related_name="+")
+    relay = models.ForeignKey(Relay, models.CASCADE, related_name="claims")
+    worker = models.CharField(max_length=100)
+    lease_until = models.DateTimeField()
+    # The database server's start time: after its restart, outcomes committed asynchronously may
+    # be lost, so an open claim of a dead worker is in doubt as a whole (design, Durability).
+    server_started_at = models.CharField(max_length=40, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["relay", "lease_until"],
+                name="claim_open",
+                condition=models.Q(ended_at__isnull=True),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.relay_id} · {self.worker}"
+
+
+class Delivery(models.Model):
+    """One campaign × one recipient. `detail` names a cell or a cause, never what a cell holds."""
+
+    team = models.ForeignKey(Team, models.CASCADE, related_name="+")
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="deliveries")
+    purpose = models.CharField(
+        max_length=10, choices=DeliveryPurpose.choices, default=DeliveryPurpose.CAMPAIGN
+    )
+    # "c<contact id>" or "r<row number>.<part>": the same recipient is planned once.
+    source_key = models.CharField(max_length=40)
+    sequence = models.PositiveIntegerField(default=0)
+    resend_of = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="resends"
+    )
+    contact = models.ForeignKey(
+        Contact, models.SET_NULL, null=True, blank=True, related_name="deliveries"
+    )
+    row = models.ForeignKey(
+        WorkbookRow, models.SET_NULL, null=True, blank=True, related_name="deliveries"
+    )
+    row_number = models.PositiveIntegerField(null=True, blank=True)
+    address = models.CharField(max_length=320)
+    address_key = models.CharField(max_length=320)
+    domain = models.CharField(max_length=253)
+    priority = models.PositiveSmallIntegerField(default=PRIORITY_NEWSLETTER)
+    due_at = models.DateTimeField()
+    deliver_until = models.DateTimeField()
+    relay = models.ForeignKey(Relay, models.PROTECT, null=True, related_name="deliveries")
+    claim = models.ForeignKey(
+        Claim, models.SET_NULL, null=True, blank=True, related_name="deliveries"
+    )
+    state = models.CharField(
+        max_length=12, choices=DeliveryState.choices, default=DeliveryState.QUEUED
+    )
+    attempts = models.PositiveSmallIntegerField(default=0)
+    message_id = models.CharField(max_length=200, blank=True)
+    variant = models.CharField(max_length=20, blank=True)
+    reason = models.CharField(max_length=40, blank=True)
+    detail = models.CharField(max_length=300, blank=True)
+    code = models.PositiveSmallIntegerField(null=True, blank=True)
+    enhanced = models.CharField(max_length=12, blank=True)
+    resolved_note = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "purpose", "source_key", "sequence"], name="delivery_once"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["campaign", "state"]),
+            models.Index(
+                fields=["relay", "-priority", "due_at"],
+                name="delivery_due",
+                condition=models.Q(state__in=["queued", "deferred"], claim__isnull=True),
+            ),
+            models.Index(
+                fields=["claim"], name="delivery_claimed", condition=models.Q(claim__isnull=False)
+            ),
+            models.Index(
+                fields=["message_id"],
+                name="delivery_message_id",
+                condition=~models.Q(message_id=""),
+            ),
+            models.Index(fields=["team", "address_key"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id}:{self.source_key}"
+
+
+class Attempt(models.Model):
+    """One SMTP transaction for a delivery (RFC 5321). A payslip's reply text is sealed."""
+
+    team = models.ForeignKey(Team, models.CASCADE, related_name="+")
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="tries")
+    relay = models.ForeignKey(Relay, models.PROTECT, related_name="+")
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    phase = models.CharField(max_length=12)
+    outcome = models.CharField(max_length=12)
+    # Whether a permit was spent: the quota ledger is rebuilt from these rows.
+    content_began = models.BooleanField()
+    code = models.PositiveSmallIntegerField(null=True, blank=True)
+    enhanced = models.CharField(max_length=12, blank=True)
+    text = models.TextField(blank=True)
+    sealed_text = models.BinaryField(null=True)
+    remote_id = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["delivery", "started_at"]),
+            models.Index(fields=["relay", "started_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id} {self.outcome}"

@@ -1,0 +1,1 @@
+"""Every Celery task: ids in, one pipeline call."""

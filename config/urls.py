@@ -1,0 +1,12 @@
+"""Every address of the site."""
+
+from django.conf import settings
+from django.urls import include, path
+
+urlpatterns = [
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("accounts/", include("accounts.urls")),
+    path("", include("campaigns.urls")),
+]
+if settings.SANDBOX:
+    urlpatterns.append(path("sandbox/", include("campaigns.sandbox.urls")))
