@@ -1,0 +1,68 @@
+"""For every test: the environment before Django loads, the markers, the database, the closing lines."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import environment, peers
+
+environment.prepare()
+
+MARKERS = (
+    "both_databases: `make test` runs it on SQLite too, not on PostgreSQL alone",
+    "slow: takes more than two seconds",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get(environment.ONLY_BOTH_DATABASES) != "1":
+        return
+    kept = [item for item in items if item.get_closest_marker("both_databases")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """On SQLite the test database is a file, as in production: threads then have connections."""
+    from django.conf import settings
+
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database["TEST"] = {"NAME": str(tmp_path_factory.mktemp("sqlite") / "test.sqlite3")}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    skips = _skips(reporter)
+    if skips and peers.are_required() and session.exitstatus in (0, 5):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if path := os.environ.get(environment.TOTALS):
+        totals = {
+            "outcomes": {name: len(found) for name, found in reporter.stats.items() if name},
+            "skips": dict(skips),
+        }
+        Path(path).write_text(json.dumps(totals), encoding="utf-8")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    line = peers.sentence(_skips(terminalreporter), peers_required=peers.are_required())
+    if line:
+        terminalreporter.write_line(line, yellow=True)
+
+
+def _skips(reporter: Any) -> Counter[str]:
+    return peers.tally(str(report.longrepr[2]) for report in reporter.stats.get("skipped", ()))
