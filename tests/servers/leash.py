@@ -33,7 +33,8 @@ def main() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signal), 0, 0, 0)
     if os.getppid() != int(parent):
         sys.exit("leash: the parent was gone before the command could start")
-    os.execvp(command[0], command)
+    # By its full path: Python's own modules may be closed to the new user.
+    os.execv(command[0], command)
 
 
 if __name__ == "__main__":

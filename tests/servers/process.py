@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -37,14 +38,18 @@ class Process:
         death_signal: int = signal.SIGTERM,
     ) -> None:
         self.log = log
+        surroundings = with_system_path(env)
+        program = shutil.which(command[0], path=surroundings["PATH"])
+        if program is None:
+            raise DidNotStart(f"{command[0]}: no such program")
         leash = [sys.executable, "-I", "-S", LEASH, str(os.getpid()), str(int(death_signal))]
         with log.open("ab") as output:
             self._child = subprocess.Popen(
-                [*leash, user or "-", *command],
+                [*leash, user or "-", program, *command[1:]],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=with_system_path(env),
+                env=surroundings,
                 cwd=folder,
                 start_new_session=True,
             )
@@ -102,6 +107,30 @@ class Process:
 
         if not becomes_true(alive_and_ready, seconds=seconds):
             raise DidNotStart(f"{what}: not ready after {seconds} s\n{self.tail()}")
+
+
+class Guard:
+    """Kills a child when we die, where the death signal can't: it is cleared when a program changes
+    its credentials, as Postfix's master does. A shell waits at a pipe that ends with us.
+
+    `mark` is part of the child's command line: nobody else who got its number is ever killed.
+    """
+
+    _SCRIPT = 'read -r gone; grep -q -- "$2" "/proc/$1/cmdline" && kill -9 "$1"'
+
+    def __init__(self, pid: int, mark: str | Path) -> None:
+        self._shell = subprocess.Popen(
+            ["/bin/sh", "-c", self._SCRIPT, "sh", str(pid), str(mark)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def release(self) -> None:
+        """The child may live on, or is being stopped in order."""
+        self._shell.kill()
+        self._shell.communicate()
 
 
 def with_system_path(env: Mapping[str, str] | None = None) -> dict[str, str]:
