@@ -4,8 +4,9 @@ import re
 import time
 from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from email.message import EmailMessage
-from email.utils import parsedate_to_datetime
+from email.utils import parseaddr, parsedate_to_datetime
 
 import pytest
 from hypothesis import given, settings
@@ -54,16 +55,20 @@ def crlf(text: str) -> str:
 
 
 @given(subject=printable, name=printable, html=texts, text=texts)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_the_stdlib_reads_back_what_was_put_in(subject, name, html, text):
     message = build(subject=subject, to=Mailbox(name, ZHANG.address), html=html, text=text)
     read = parsed(message)
     assert read["Subject"] == subject
-    (to,) = read["To"].addresses
-    assert (to.display_name, to.addr_spec) == (name, ZHANG.address)
-    (sender,) = read["From"].addresses
-    assert (sender.display_name, sender.addr_spec) == (HR.name, HR.address)
+    assert mailbox(message, "To") == (name, ZHANG.address)
+    assert mailbox(message, "From") == (HR.name, HR.address)
     assert parts(message) == (crlf(text), crlf(html))
+
+
+def mailbox(message: Message, field: str) -> tuple[str, str]:
+    """By the stdlib's older parser: the newer one puts a blank between two encoded words of a phrase."""
+    phrase, address = parseaddr(message_from_bytes(message.content())[field])
+    return str(make_header(decode_header(phrase))), address
 
 
 @given(text=chaos)
