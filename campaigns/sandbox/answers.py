@@ -4,20 +4,19 @@ The report is a multipart/report (RFC 6522) with message/delivery-status (RFC 34
 wording; the reply follows RFC 3834. Both go out with the null return path.
 """
 
+import base64
 import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.header import decode_header, make_header
-from email.message import EmailMessage
+from email.header import Header, decode_header, make_header
 from email.parser import BytesHeaderParser
-from email.policy import SMTP, compat32
+from email.policy import compat32
 from email.utils import format_datetime
 
 MTA = "mail.sandbox.test"
 
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,900}>")
-_POLICY = SMTP.clone(max_line_length=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +67,26 @@ def non_delivery_report(original: Answerable, recipient: str, *, at: datetime) -
 
 def automatic_reply(original: Answerable, recipient: str, *, at: datetime) -> bytes:
     """The out-of-office reply of `recipient` to the envelope sender (RFC 3834); CRLF bytes."""
-    headers = BytesHeaderParser(policy=compat32).parsebytes(original.raw)
-    reply = EmailMessage(policy=_POLICY)
-    reply["Return-Path"] = "<>"
-    reply["Date"] = format_datetime(at)
-    reply["From"] = _one_line(recipient)
-    reply["To"] = _one_line(original.mail_from)
-    reply["Subject"] = f"自动回复: {_decoded(headers.get('Subject'))}"
-    reply["Message-ID"] = f"<{uuid.uuid4().hex}@{MTA}>"
+    headers = BytesHeaderParser(policy=compat32).parsebytes(original.raw, headersonly=True)
+    subject = Header(f"自动回复: {_decoded(headers.get('Subject'))}", "utf-8", maxlinelen=72)
     answered = _MESSAGE_ID.search(str(headers.get("Message-ID", "")))
-    if answered:
-        reply["In-Reply-To"] = reply["References"] = answered.group()
-    reply["Auto-Submitted"] = "auto-replied"
-    reply.set_content("我正在休假，回来后会尽快回复您的邮件。\r\n", charset="utf-8", cte="base64")
-    return reply.as_bytes()
+    thread = [f"{name}: {answered.group()}" for name in ("In-Reply-To", "References") if answered]
+    head = [
+        "Return-Path: <>",
+        f"Date: {format_datetime(at)}",
+        f"From: {recipient}",
+        f"To: {original.mail_from}",
+        *("Subject: " + subject.encode()).splitlines(),
+        f"Message-ID: <{uuid.uuid4().hex}@{MTA}>",
+        *thread,
+        "Auto-Submitted: auto-replied",
+        "MIME-Version: 1.0",
+        "Content-Type: text/plain; charset=utf-8",
+        "Content-Transfer-Encoding: base64",
+        "",
+        base64.b64encode("我正在休假，回来后会尽快回复您的邮件。\r\n".encode()).decode(),
+    ]
+    return _lines(head)
 
 
 def _notice(recipient: str) -> str:

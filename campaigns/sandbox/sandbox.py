@@ -115,9 +115,9 @@ def _listen(host: str, port: int, protocol: str) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(200)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
-        if error.errno == errno.EADDRINUSE:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise SandboxError(f"沙箱的 {protocol} 端口 {port} 已被占用。") from error
-        raise SandboxError(f"沙箱不能监听 {protocol} 端口 {port}：{error.strerror}。") from error
+        raise SandboxError(f"沙箱不能监听 {protocol} 端口 {port}：{error}。") from error
     return listener

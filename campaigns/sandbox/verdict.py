@@ -71,7 +71,7 @@ def _one(raw: bytes, index: int, lookup: Lookup) -> Verdict | None:
     records: list[str | None] = []
 
     def txt(_name: bytes, timeout: float = 5) -> bytes | None:
-        record = lookup(_text(checker.domain), _text(checker.selector))
+        record = lookup(*_signer(checker))
         records.append(record)
         return record.encode() if record is not None else None
 
@@ -90,8 +90,10 @@ def _one(raw: bytes, index: int, lookup: Lookup) -> Verdict | None:
     if why is Why.WRONG_SIGNATURE and None in records:
         why = Why.NO_KEY
     result = Result.PASSED if why is Why.VERIFIED else Result.FAILED
-    return Verdict(result, why, _text(checker.domain), _text(checker.selector))
+    return Verdict(result, why, *_signer(checker))
 
 
-def _text(tag: bytes | None) -> str:
-    return (tag or b"").decode("utf-8", "replace")
+def _signer(checker: dkim.DKIM) -> tuple[str, str]:
+    tags: dict[bytes, bytes] = checker.signature_fields
+    domain, selector = tags.get(b"d", b""), tags.get(b"s", b"")
+    return domain.decode("utf-8", "replace"), selector.decode("utf-8", "replace")
