@@ -1,0 +1,63 @@
+"""The real parts of the end-to-end tests: browser, site, Postfix and Dovecot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests import peers
+from tests.end_to_end.site import LiveSite
+from tests.servers.certificate import make_certificate
+from tests.servers.chromium import launched
+from tests.servers.dovecot import Account, Dovecot
+from tests.servers.folder import temporary_folder
+from tests.servers.postfix import Postfix
+
+BOUNCES = "bounces@hongyan.example"
+BOUNCES_PASSWORD = "only-for-this-run"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, once for all; a test opens its own context (`browser.new_context()`)."""
+    peers.need("chromium")
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def live_site(tmp_path: Path) -> Iterator[LiveSite]:
+    """A migrated site without processes: `spawn` them. It needs the servers that `make test` starts."""
+    if os.environ["REDIS_URL"].startswith("redis://127.0.0.1:9/"):
+        pytest.skip("servers: this test runs in `make test` (or set DATABASE_URL and REDIS_URL)")
+    site = LiveSite(tmp_path)
+    try:
+        yield site
+    finally:
+        site.close()
+
+
+@pytest.fixture
+def postfix() -> Iterator[Postfix]:
+    """A relay that delivers every domain here, with a mailbox for bounces and STARTTLS."""
+    peers.need("postfix")
+    with temporary_folder() as folder:
+        certificate = make_certificate(folder / "tls")
+        mailboxes = {BOUNCES: "bounces"}
+        with Postfix(folder / "postfix", mailboxes=mailboxes, certificate=certificate) as server:
+            yield server
+
+
+@pytest.fixture
+def dovecot(postfix: Postfix) -> Iterator[Dovecot]:
+    """POP3 over the relay's mailbox for bounces."""
+    peers.need("dovecot-pop3d")
+    accounts = {BOUNCES: Account(BOUNCES_PASSWORD, postfix.maildir("bounces"))}
+    with temporary_folder() as folder:
+        certificate = make_certificate(folder / "tls")
+        with Dovecot(folder / "dovecot", accounts=accounts, certificate=certificate) as server:
+            yield server

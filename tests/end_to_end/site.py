@@ -1,0 +1,152 @@
+"""A whole Hongyan in processes of its own: web, workers and beat on a fresh, committed database."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import redis
+
+from tests.servers.process import Process, free_port, greets
+
+ROOT = Path(__file__).parents[2]
+# pytest's own process has database 0 of Redis; only one live site runs at a time.
+REDIS_DATABASE = 1
+CELERY = ("-m", "celery", "-A", "config.celery")
+
+
+class LiveSite:
+    """Made by the fixture `live_site`. Its processes share `env`; a test may change it before it spawns.
+
+    The database is on DATABASE_URL's server, or a file if that is SQLite, and is dropped by `close()`.
+    """
+
+    def __init__(self, folder: Path, given: Mapping[str, str] | None = None) -> None:
+        given = dict(os.environ if given is None else given)
+        self.folder = folder
+        self.name = f"hongyan_{uuid.uuid4().hex[:12]}"
+        self._server_url = given["DATABASE_URL"]
+        self.processes: dict[str, Process] = {}
+        self.port = 0
+        self.env = given | {
+            "DATABASE_URL": self._create_database(),
+            "REDIS_URL": _with_path(given["REDIS_URL"], str(REDIS_DATABASE)),
+            "HONGYAN_VAR": str(folder / "var"),
+            "PYTHONUNBUFFERED": "1",
+        }
+        with redis.Redis.from_url(self.env["REDIS_URL"]) as client:
+            client.flushdb()
+        self.manage("migrate", "--verbosity=0")
+
+    @property
+    def address(self) -> str:
+        """The web server's, once it was spawned."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def manage(self, *arguments: str, stdin: str = "", seconds: float = 120) -> str:
+        """Runs manage.py in the site's environment; its stdout. A failure raises with both outputs."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.env,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
+        if done.returncode != 0:
+            raise AssertionError(f"manage.py {arguments}: {done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    def spawn(self, kind: str, *arguments: str, name: str = "") -> Process:
+        """Starts "web", "worker" or "beat" as production does, its log in `<name>.log`.
+
+        A second of a kind needs a name. `kill()` of the result is kill -9 with all its children;
+        spawning under the name of a dead process is its restart.
+        """
+        name = name or kind
+        assert name not in self.processes or self.processes[name].returncode is not None
+        process = Process(
+            [sys.executable, *self._command(kind, name), *arguments],
+            log=self.folder / f"{name}.log",
+            env=self.env,
+            folder=ROOT,
+            death_signal=signal.SIGKILL,
+        )
+        self.processes[name] = process
+        if kind == "web":
+            request = b"HEAD / HTTP/1.0\r\n\r\n"
+            process.wait_until(
+                lambda: greets(self.port, b"HTTP/1", send=request), seconds=30, what="web"
+            )
+        elif kind == "worker":
+            # Celery's own words for "listening": before that a kill would test nothing.
+            process.wait_until(
+                lambda: f"{name}@" in process.tail(200) and " ready." in process.tail(200),
+                seconds=30,
+                what=name,
+            )
+        return process
+
+    def _command(self, kind: str, name: str) -> tuple[str, ...]:
+        if kind == "web":
+            self.port = self.port or free_port()
+            bind = f"127.0.0.1:{self.port}"
+            return (
+                "-m",
+                "gunicorn",
+                "config.wsgi",
+                "--bind",
+                bind,
+                "--workers",
+                "1",
+                "--threads",
+                "4",
+            )
+        if kind == "worker":
+            pool = ("--pool", "threads", "--concurrency", "4")
+            quiet = ("--without-gossip", "--without-mingle", "--loglevel", "INFO")
+            return (*CELERY, "worker", "--hostname", f"{name}@site", *pool, *quiet)
+        if kind == "beat":
+            schedule = str(self.folder / "celerybeat-schedule")
+            return (*CELERY, "beat", "--schedule", schedule, "--pidfile", "", "--loglevel", "INFO")
+        raise ValueError(f"a site has web, worker and beat, no {kind!r}")
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+
+    def connect(self) -> psycopg.Connection[tuple[object, ...]]:
+        """The site's database, past Django: to count rows from outside (PostgreSQL alone)."""
+        return psycopg.connect(self.env["DATABASE_URL"])
+
+    def stop(self) -> None:
+        """Ends every process in order; those that don't within 10 s are killed."""
+        for process in reversed(self.processes.values()):
+            process.stop()
+        self.processes.clear()
+
+    def close(self) -> None:
+        """Stops everything and drops the database."""
+        self.stop()
+        if not self._server_url.startswith("sqlite"):
+            with psycopg.connect(self._server_url, autocommit=True) as connection:
+                connection.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
+
+    def _create_database(self) -> str:
+        if self._server_url.startswith("sqlite"):
+            return f"sqlite:///{self.folder / 'site.sqlite3'}"
+        with psycopg.connect(self._server_url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {self.name}")
+        return _with_path(self._server_url, self.name)
+
+
+def _with_path(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
