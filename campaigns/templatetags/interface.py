@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from campaigns.models.delivery import OPEN
 from campaigns.templatetags.states import DELIVERY, KINDS
 
 register = template.Library()
@@ -78,7 +79,7 @@ def shares(
     `counts` maps state codes to numbers; `total` (default: their sum) may be larger while planning goes on;
     `url` is the deliveries page: the legend links each number to url?state=code.
     """
-    whole = total or sum(counts.values())
+    whole = max(total or 0, sum(counts.values()))
     parts, x = [], 0.0
     for code in SHARE_ORDER:
         if not (count := counts.get(code, 0)):
@@ -87,7 +88,7 @@ def shares(
         part = {"code": code, "state": DELIVERY[code], "count": count}
         parts.append(part | {"x": f"{x:.2f}", "width": f"{width:.2f}"})
         x += width
-    done = whole - sum(counts.get(code, 0) for code in ("queued", "sending", "deferred"))
+    done = sum(count for code, count in counts.items() if code not in OPEN)
     percent = 100 * done // whole if whole else 0  # rounded down: 100 only when all have an end
     return {"parts": parts, "total": whole, "percent": percent, "url": url, "legend": legend}
 
@@ -106,11 +107,12 @@ def field(
     attrs: dict[str, Any] = {"class": _field_css(kind, bool(bound.errors), widget)}
     if stored:
         placeholder = _("已保存；留空则不变")
-        attrs |= {"autocomplete": "new-password"}
-        attrs |= {"required": False}
+        attrs["autocomplete"] = "new-password"
     attrs |= {
         key: value for key, value in (("placeholder", placeholder), ("accept", accept)) if value
     }
+    if kind == "group":  # drawn one input at a time, each from the widget's own attributes
+        widget.attrs["class"] = attrs["class"]
     return {"field": bound, "kind": kind, "control": bound.as_widget(attrs=attrs), "stored": stored}
 
 
