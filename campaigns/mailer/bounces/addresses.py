@@ -1,0 +1,37 @@
+"""Addresses as reports write them (RFC 5321, 4.1.2), found in fields and in prose."""
+
+import re
+
+_LOCAL = r"(?:\"[^\"\s]{1,64}\"|[^\s<>()\[\],;:\"\\|/]{1,64})"
+_DOMAIN = r"[^\s<>()\[\],;:\"\\/?@'=]{1,253}"
+#: Starts only where a word starts, so that a long word is tried once.
+#: For patterns that have an address inside.
+ADDRESS_PATTERN = rf"{_LOCAL}@{_DOMAIN}"
+ADDRESS = re.compile(rf"(?<![^\s<>()\[\],;:\"'])(?:mailto:)?({_LOCAL}@{_DOMAIN})")
+_EDGES = "'`*.,:;!?。，；：、）（》《”“‘’」「"
+
+
+def clean(address: str) -> str:
+    """An address without the brackets and points that stand around it in a sentence."""
+    address = address.strip().strip("<>").strip()
+    if address.startswith(("'", "‘", "“")):
+        address = address.strip(_EDGES)
+    return address.rstrip(_EDGES)
+
+
+def addresses_in(text: str, *, limit: int = 50) -> list[str]:
+    """The addresses in `text`, each once (compared without case), in order; at most `limit`."""
+    found: dict[str, str] = {}
+    for match in ADDRESS.finditer(text):
+        address = clean(match[1])
+        if is_address(address):
+            found.setdefault(address.lower(), address)
+        if len(found) >= limit:
+            break
+    return list(found.values())
+
+
+def is_address(text: str) -> bool:
+    """Whether it has a local part and a domain; the domain may lack a point, as in some reports."""
+    local, at, domain = text.rpartition("@")
+    return bool(at and local and domain) and not domain.startswith((".", "-")) and len(text) <= 320

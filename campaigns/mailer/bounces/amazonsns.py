@@ -1,0 +1,60 @@
+"""Amazon SES notifications that arrive as mail: one JSON object (the SES developer guide's contents)."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """`kind` is bounce, feedback or delivered; recipients as (address, action, status, diagnostic)."""
+
+    kind: str
+    recipients: tuple[tuple[str, str | None, str | None, str], ...]
+    message_id: str = ""
+
+
+#: Characters of JSON that are parsed.
+MAX_JSON = 200_000
+#: A long line that a mail server broke up.
+_FOLDED = re.compile(r"!?\n ")
+_KINDS = {"bounce": "bounce", "complaint": "feedback", "delivery": "delivered"}
+_LISTS = {"bounce": "bouncedRecipients", "complaint": "complainedRecipients", "delivery": "recipients"}
+
+
+def read_notification(text: str) -> Notification | None:
+    """The notification that a text holds, or None if it holds none. Never raises."""
+    start = text.find("{", 0, 2000)
+    if start < 0 or ("otificationType" not in text and "eventType" not in text):
+        return None
+    text = _FOLDED.sub("", text[: 2 * MAX_JSON])
+    try:
+        data, _ = json.JSONDecoder().raw_decode(text[start : start + MAX_JSON])
+        if isinstance(data, dict) and isinstance(data.get("Message"), str):
+            data = json.loads(data["Message"][:MAX_JSON])
+    except (ValueError, RecursionError):
+        return None
+    return _notification(data) if isinstance(data, dict) else None
+
+
+def _notification(data: dict[str, Any]) -> Notification | None:
+    named = str(data.get("notificationType") or data.get("eventType") or "").lower()
+    section = data.get(named)
+    if named not in _KINDS or not isinstance(section, dict):
+        return None
+    listed = section.get(_LISTS[named])
+    entries = [_recipient(entry, named) for entry in listed[:100]] if isinstance(listed, list) else []
+    mail = data.get("mail")
+    message_id = str(mail.get("messageId") or "") if isinstance(mail, dict) else ""
+    return Notification(_KINDS[named], tuple(e for e in entries if e[0]), message_id[:300])
+
+
+def _recipient(entry: object, named: str) -> tuple[str, str | None, str | None, str]:
+    if isinstance(entry, str):
+        return entry[:320], "delivered" if named == "delivery" else None, None, ""
+    if not isinstance(entry, dict):
+        return "", None, None, ""
+    text = {k: v[:2000] if isinstance(v, str) else "" for k, v in entry.items()}
+    action = text.get("action") or ("failed" if named == "bounce" else None)
+    return text.get("emailAddress", ""), action, text.get("status") or None, text.get("diagnosticCode", "")

@@ -1,0 +1,55 @@
+"""policyviolation: A rule of the receiving house forbids it.
+
+Example: `554 5.7.0 Policy violation`
+"""
+
+from campaigns.mailer.bounces.cause import Cause
+
+CAUSE = Cause(
+    name="policyviolation",
+    phrases=(
+        "policy violation",
+        "policy reasons",
+        "policy restriction",
+        "policy reject",
+        "policy-related",
+        "violates policy",
+        "violation of policy",
+        "local policy",
+        "for policy",
+        "due to policy",
+        "against policy",
+        "acceptable use policy",
+        "email policy",
+        "denied by policy",
+        "mail rejected…policy",
+        "message not accepted for policy reasons",
+        "message not accepted for",
+        "blocked by policy",
+        "security policy violation",
+        "security policies",
+        "corporate policy",
+        "not allowed by policy",
+        "illegal attachment",
+        "attachment…not allowed",
+        "attachment not allowed",
+        "because its content presents a potential",
+        "content presents a potential",
+        "email not accepted for policy reasons",
+        "host network not allowed",
+        "awaits moderator approval",
+        "held until",
+        "message bounced due to organizational settings",
+        "rejected by the domain",
+        "prohibited attachment",
+        "dangerous",
+        "we have received reports of abuse from this",
+        "you have exceeded the maximum number",
+        "your message…has been blocked",
+        "you're using a mass mailer",
+        "because the recipient is not accepting mail with",
+        "策略",
+        "不符合…政策",
+    ),
+    statuses=frozenset({"7.9"}),
+)
