@@ -39,6 +39,8 @@ MAIL_USER = "nobody"
 EVERYONE = "everyone"
 WAITING = ("maildrop", "incoming", "active", "deferred")
 
+# The error and retry transports answer at RCPT already. To accept first, `bounce-` and `defer-` go to
+# programs that end as pipe(8) wants it: 67 is "no such user", 75 "try again" (sysexits.h).
 MASTER_CF = """\
 127.0.0.1:{port} inet n - n - - smtpd
 postlog   unix-dgram n - n - 1 postlogd
@@ -63,6 +65,7 @@ virtual   unix - n n - - virtual
 anvil     unix - - n - 1 anvil
 scache    unix - - n - 1 scache
 nobody    unix - n n - - pipe flags=q user=nobody argv=/bin/sh -c {{exit 67}}
+later     unix - n n - - pipe flags=q user=nobody argv=/bin/sh -c {{exit 75}}
 """
 
 
@@ -78,8 +81,6 @@ class Delivered:
         return email.message_from_bytes(self.content, policy=email.policy.default)
 
 
-# The status that pipe(8) takes for "user unknown" (sysexits.h: EX_NOUSER), and an error transport
-# would be refused at RCPT already: so `bounce-` goes to a program that ends with 67.
 class Postfix:
     """`mailboxes` names addresses with a Maildir of their own; everyone else's mail shares one.
 
@@ -151,6 +152,10 @@ class Postfix:
         """Tries every deferred message again, now."""
         self._command("postqueue", "-f")
 
+    def discard_queue(self) -> None:
+        """Forgets everything that is still queued."""
+        self._command("postsuper", "-d", "ALL")
+
     def queued(self) -> int:
         """How many messages are still in the queue, deferred ones included."""
         queue = self.folder / "queue"
@@ -215,7 +220,7 @@ class Postfix:
         boxes = [_mailbox_line(*entry) for entry in self.mailboxes.items()]
         boxes.append(f"/./ {EVERYONE}/\n")
         refused = "/^refuse-/ 550 5.1.1 User unknown in virtual mailbox table\n"
-        transports = "/^bounce-/ nobody:\n/^defer-/ retry:4.2.0 Try again later\n"
+        transports = "/^bounce-/ nobody:\n/^defer-/ later:\n"
         (self.config / "mailboxes").write_text("".join(boxes), encoding="utf-8")
         (self.config / "refused").write_text(refused, encoding="ascii")
         (self.config / "transports").write_text(transports, encoding="ascii")
