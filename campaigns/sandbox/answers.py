@@ -9,10 +9,12 @@ import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.header import Header, decode_header, make_header
+from email.header import Header
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 from email.utils import format_datetime
+
+from .reading import decoded
 
 MTA = "mail.sandbox.test"
 
@@ -68,7 +70,7 @@ def non_delivery_report(original: Answerable, recipient: str, *, at: datetime) -
 def automatic_reply(original: Answerable, recipient: str, *, at: datetime) -> bytes:
     """The out-of-office reply of `recipient` to the envelope sender (RFC 3834); CRLF bytes."""
     headers = BytesHeaderParser(policy=compat32).parsebytes(original.raw, headersonly=True)
-    subject = Header(f"自动回复: {_decoded(headers.get('Subject'))}", "utf-8", maxlinelen=72)
+    subject = Header(f"自动回复: {decoded(headers.get('Subject'))[:200]}", "utf-8", maxlinelen=72)
     answered = _MESSAGE_ID.search(str(headers.get("Message-ID", "")))
     thread = [f"{name}: {answered.group()}" for name in ("In-Reply-To", "References") if answered]
     head = [
@@ -139,11 +141,3 @@ def _lines(lines: list[str]) -> bytes:
 def _one_line(text: str) -> str:
     """An address comes from outside: in a header it never begins another one."""
     return text.replace("\r", " ").replace("\n", " ").encode("utf-8", "replace").decode()
-
-
-def _decoded(subject: object) -> str:
-    try:
-        text = str(make_header(decode_header(str(subject or ""))))
-    except (LookupError, ValueError):
-        text = str(subject)
-    return " ".join(text.split())[:200].encode("utf-8", "replace").decode()

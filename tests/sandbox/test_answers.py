@@ -131,6 +131,7 @@ def test_answers_outstanding_at_the_stop_are_written(tmp_path):
         b"\r\n\r\n",
         b"no header at all\r\n",
         b"Subject: =?utf-8?b?////?=\r\n\r\nx\r\n",
+        b"Subject: =?utf-8?b?x?=\r\n\r\n",
         b"Subject: =?what-charset?q?x?=\r\n\r\n",
         b"Subject: \xff\xfe\x00\r\nMessage-ID: nonsense\r\n\r\n",
         b"Subject: " + b"x" * 900 + b"\r\n\r\n",
