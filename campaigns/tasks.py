@@ -1,1 +1,106 @@
-"""Every Celery task: ids in, one pipeline call."""
+"""Every Celery task: ids in, one pipeline call. The rows are the queue; Celery is only legs.
+
+A task that is lost, run twice or killed loses nothing: the next tick finds the same rows. Tasks are
+acknowledged early and never retried by Celery.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from typing import Any
+
+from celery import shared_task
+from django.conf import settings
+from django.dispatch import receiver
+
+from campaigns.models.signals import work_waiting
+from campaigns.pipeline import collect, load, plan, probe, send, sweep, work
+from config.celery import app
+
+app.conf.beat_schedule = {
+    "tick": {
+        "task": "campaigns.tick",
+        "schedule": settings.TICK_SECONDS,
+        # A tick that waited longer than this is stale: the next one does its work.
+        "options": {"expires": max(settings.TICK_SECONDS * 2, 10)},
+    },
+    "poll": {
+        "task": "campaigns.poll_mailboxes",
+        "schedule": settings.POLL_SECONDS,
+        "options": {"expires": max(settings.POLL_SECONDS, 10)},
+    },
+}
+
+
+def worker_name() -> str:
+    """Who holds a claim, for a person who looks for the process."""
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident() % 100_000}"
+
+
+@shared_task(name="campaigns.tick")
+def tick() -> None:
+    """Starts due campaigns, repairs, and gives every free slot of a relay with work a task."""
+    for campaign_id in plan.start_due():
+        plan_campaign.delay(campaign_id)
+    sweep.sweep()
+    for relay_id, slots in work.relays_with_work():
+        for _slot in range(slots):
+            send_batch.delay(relay_id)
+    for workbook_id in load.unread():
+        read_workbook.delay(workbook_id)
+    for probe_id in probe.waiting():
+        run_probe.delay(probe_id)
+
+
+@shared_task(name="campaigns.plan")
+def plan_campaign(campaign_id: int) -> None:
+    plan.plan(campaign_id)
+
+
+@shared_task(name="campaigns.send_batch")
+def send_batch(relay_id: int) -> None:
+    """Where a batch leaves more to do, the next one starts at once instead of with the next tick."""
+    if send.send_batch(relay_id, worker_name()):
+        send_batch.delay(relay_id)
+
+
+@shared_task(name="campaigns.read_workbook")
+def read_workbook(workbook_id: int) -> None:
+    load.read(workbook_id)
+
+
+@shared_task(name="campaigns.poll_mailboxes")
+def poll_mailboxes() -> None:
+    for mailbox_id in collect.due():
+        poll_mailbox.delay(mailbox_id)
+
+
+@shared_task(name="campaigns.poll_mailbox")
+def poll_mailbox(mailbox_id: int) -> None:
+    collect.poll(mailbox_id)
+
+
+@shared_task(name="campaigns.run_probe")
+def run_probe(probe_id: int) -> None:
+    probe.run(probe_id)
+
+
+_BY_KIND = {
+    "tick": lambda _id: tick.delay(),
+    "read_workbook": lambda row_id: read_workbook.delay(row_id),
+    "run_probe": lambda row_id: run_probe.delay(row_id),
+}
+
+
+@receiver(work_waiting)
+def nudge(sender: Any, kind: str, id: int | None, **_rest: Any) -> None:
+    """Work starts a moment earlier than the next tick; nothing depends on it.
+
+    A broker that is away must not break the page that announced the work.
+    """
+    try:
+        _BY_KIND[kind](id)
+    except app.connection_for_write().connection_errors:
+        return

@@ -5,6 +5,7 @@ from campaigns.models.contact import Contact, ContactList, ListMember
 from campaigns.models.content import ContentGrant, DataKey
 from campaigns.models.delivery import Attempt, Claim, Delivery
 from campaigns.models.feedback import Feedback, MaildropMessage, Suppression
+from campaigns.models.probe import Probe
 from campaigns.models.template import MessageTemplate
 from campaigns.models.workbook import Workbook, WorkbookFile, WorkbookRow
 
@@ -22,6 +23,7 @@ __all__ = [
     "ListMember",
     "MaildropMessage",
     "MessageTemplate",
+    "Probe",
     "Release",
     "Suppression",
     "Workbook",

@@ -66,7 +66,12 @@ class Campaign(models.Model):
         MessageTemplate, models.SET_NULL, null=True, verbose_name=_("模板"), related_name="+"
     )
     contact_list = models.ForeignKey(
-        ContactList, models.SET_NULL, null=True, blank=True, verbose_name=_("名单"), related_name="+"
+        ContactList,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        verbose_name=_("名单"),
+        related_name="+",
     )
     workbook = models.ForeignKey(
         Workbook,

@@ -122,10 +122,21 @@ class Delivery(models.Model):
         ]
         indexes = [
             models.Index(fields=["campaign", "state"]),
+            # A claim walks one campaign's due rows; paused campaigns cost it nothing.
             models.Index(
-                fields=["relay", "-priority", "due_at"],
+                fields=["campaign", "relay", "due_at", "id"],
                 name="delivery_due",
                 condition=models.Q(state__in=["queued", "deferred"], claim__isnull=True),
+            ),
+            # Tests and resends go out beside their campaign's state.
+            models.Index(
+                fields=["relay", "due_at"],
+                name="delivery_single_due",
+                condition=models.Q(
+                    state__in=["queued", "deferred"],
+                    claim__isnull=True,
+                    purpose__in=["test", "resend"],
+                ),
             ),
             models.Index(
                 fields=["claim"], name="delivery_claimed", condition=models.Q(claim__isnull=False)

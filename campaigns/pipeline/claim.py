@@ -1,0 +1,199 @@
+"""Claim: a worker takes a relay's connection slot, and a batch of its due deliveries.
+
+A claimed delivery stays queued or deferred and carries the claim's id. It becomes `sending` only
+by `begin`, a commit made before the first byte of its content leaves, and only while the claim's
+lease lives by the database's clock. All statements run on PostgreSQL and SQLite alike.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import Relay
+from campaigns.models import Campaign, Claim, Delivery, ListMember, Suppression
+from campaigns.models.campaign import CampaignState
+from campaigns.models.contact import MemberStatus
+from campaigns.models.delivery import WAITING, DeliveryPurpose, DeliveryState
+from campaigns.models.template import Kind
+from campaigns.pipeline.clock import database_clock, stamp
+from campaigns.pipeline.counts import Counts, add
+
+
+def lease() -> timedelta:
+    """How long a claim lives without being renewed."""
+    return timedelta(seconds=settings.CLAIM_LEASE_SECONDS)
+
+
+def open_claim(relay_id: int, worker: str) -> Claim | None:
+    """A connection slot of the relay; None when it rests, is parked or has no slot left.
+
+    The relay's row is locked meanwhile, so that two workers never both take the last slot.
+    """
+    with transaction.atomic():
+        relay = Relay.objects.select_for_update().filter(pk=relay_id, enabled=True).first()
+        if relay is None or not ready(relay):
+            return None
+        taken = Claim.objects.filter(relay=relay, ended_at=None, lease_until__gt=Now()).count()
+        if taken >= relay.max_connections:
+            return None
+        return Claim.objects.create(
+            team_id=relay.team_id,
+            relay=relay,
+            worker=worker[:100],
+            lease_until=timezone.now() + lease(),
+            server_started_at=server_started_at(),
+        )
+
+
+def ready(relay: Relay) -> bool:
+    """Neither parked by a reply nor resting until its rate allows more."""
+    now = timezone.now()
+    return not any(until and until > now for until in (relay.parked_until, relay.resting_until))
+
+
+def server_started_at() -> str:
+    """When the database server started; blank on SQLite, which has none."""
+    if connection.vendor != "postgresql":
+        return ""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_postmaster_start_time()::text")
+        return str(cursor.fetchone()[0])
+
+
+def renew(claim: Claim) -> bool:
+    """Prolongs the lease; False when the sweep has ended the claim meanwhile."""
+    return bool(
+        Claim.objects.filter(pk=claim.pk, ended_at=None).update(lease_until=Now() + lease())
+    )
+
+
+def take(claim: Claim, relay: Relay, limit: int) -> tuple[list[Delivery], Counts]:
+    """Claims up to `limit` due deliveries: singles first, then an equal share of each campaign.
+
+    What must not be sent (expired, suppressed, unsubscribed) ends here, in the same transaction;
+    the second value says how the counts of the campaigns' states change by that.
+    """
+    with transaction.atomic():
+        room = limit - _take(claim, relay, limit, "purpose IN ('test', 'resend')", ())
+        campaigns = list(runnable(relay))
+        for index, campaign_id in enumerate(campaigns):
+            share = -(-room // (len(campaigns) - index))
+            room -= _take(claim, relay, share, "campaign_id = %s", (campaign_id,))
+        removed = _end_unsendable(claim)
+        # One order for all: the most urgent first.
+        deliveries = list(
+            Delivery.objects.filter(claim=claim)
+            .select_related("campaign__workbook__data_key", "contact", "row")
+            .order_by("-priority", "due_at", "id")
+        )
+    return deliveries, removed
+
+
+def runnable(relay: Relay) -> QuerySet[Campaign, int]:
+    """Ids of the campaigns that send through this relay now, payslips first."""
+    return (
+        Campaign.objects.filter(
+            state=CampaignState.RUNNING, hold_reason="", relay=relay, planned_at__isnull=False
+        )
+        .order_by("-kind", "id")  # "payslip" before "newsletter"
+        .values_list("pk", flat=True)
+    )
+
+
+def _take(claim: Claim, relay: Relay, limit: int, which: str, values: tuple[int, ...]) -> int:
+    """Claims due rows of one kind; a row that another worker is claiming is passed over."""
+    if limit <= 0:
+        return 0
+    locking = "FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE campaigns_delivery SET claim_id = %s WHERE id IN (
+                SELECT id FROM campaigns_delivery
+                WHERE {which} AND relay_id = %s AND claim_id IS NULL
+                  AND state IN ('queued', 'deferred') AND due_at <= %s
+                ORDER BY due_at, id LIMIT %s {locking})
+            """,  # noqa: S608 - `which` is one of two constants of this file
+            [claim.pk, *values, relay.pk, stamp(timezone.now()), limit],
+        )
+        return cursor.rowcount
+
+
+def _end_unsendable(claim: Claim) -> Counts:
+    """Ends claimed rows whose time is over, or whose person must not be mailed.
+
+    A payslip is never suppressed in silence: its pre-flight names hard-bounced addresses, and HR
+    decides. A newsletter obeys the suppression list and the list's unsubscribes at this moment.
+    """
+    mine = Delivery.objects.filter(claim=claim, state__in=WAITING)
+    news = mine.filter(campaign__kind=Kind.NEWSLETTER, purpose=DeliveryPurpose.CAMPAIGN)
+    suppressed = Suppression.objects.filter(
+        Q(contact_list=None) | Q(contact_list=OuterRef("campaign__contact_list")),
+        team=OuterRef("team"),
+        address_key=OuterRef("address_key"),
+    )
+    left = ListMember.objects.filter(
+        contact_list=OuterRef("campaign__contact_list"), contact=OuterRef("contact")
+    ).exclude(status=MemberStatus.SUBSCRIBED)
+    counts: Counts = {}
+    for rows, state, reason in (
+        (mine.filter(deliver_until__lte=timezone.now()), DeliveryState.EXPIRED, "deliver_until"),
+        (news.filter(Exists(suppressed)), DeliveryState.SUPPRESSED, "suppression"),
+        (news.filter(Exists(left)), DeliveryState.SUPPRESSED, "unsubscribed"),
+    ):
+        end_rows(rows, state, reason, counts)
+    return counts
+
+
+def end_rows(
+    rows: QuerySet[Delivery], state: DeliveryState, reason: str, counts: Counts | None = None
+) -> int:
+    """Ends waiting rows in one state; adds what changes to `counts`; returns how many ended."""
+    found = list(rows.values_list("pk", "campaign_id", "state", "purpose"))
+    for start in range(0, len(found), 500):
+        Delivery.objects.filter(pk__in=[row[0] for row in found[start : start + 500]]).update(
+            state=state, reason=reason, claim=None, changed_at=timezone.now()
+        )
+    if counts is not None:
+        for _pk, campaign_id, before, purpose in found:
+            if purpose != DeliveryPurpose.TEST:
+                add(counts, campaign_id, before, state)
+    return len(found)
+
+
+_BEGIN = """
+UPDATE campaigns_delivery SET state = 'sending', changed_at = %s, message_id = %s
+WHERE id = %s AND claim_id = %s AND state IN ('queued', 'deferred') AND deliver_until > %s
+  AND EXISTS (SELECT 1 FROM campaigns_claim c
+              WHERE c.id = %s AND c.ended_at IS NULL AND c.lease_until > {clock})
+  AND (purpose IN ('test', 'resend') OR EXISTS (
+        SELECT 1 FROM campaigns_campaign k
+        WHERE k.id = campaign_id AND k.state = 'running' AND k.hold_reason = ''))
+"""
+
+
+def begin(claim: Claim, delivery: Delivery) -> bool:
+    """Marks one row `sending`; only when this returns True and is committed may content leave.
+
+    False: paused, cancelled, expired or no longer ours. It must not be sent.
+    """
+    now = stamp(timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _BEGIN.format(clock=database_clock()),
+            [now, delivery.message_id, delivery.pk, claim.pk, now, claim.pk],
+        )
+        return cursor.rowcount == 1
+
+
+def close_claim(claim: Claim) -> None:
+    """Frees the waiting rows and the connection slot. A `sending` row stays for the sweep."""
+    with transaction.atomic():
+        Delivery.objects.filter(claim=claim, state__in=WAITING).update(claim=None)
+        Claim.objects.filter(pk=claim.pk).update(ended_at=timezone.now())

@@ -1,0 +1,106 @@
+"""Sweep: repairs what dead workers left, ends what is over, and finishes campaigns.
+
+Run by every tick; it looks only at open claims and living campaigns, never at history.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from campaigns.models import Campaign, Claim, Delivery
+from campaigns.models.campaign import CampaignState, InDoubtPolicy
+from campaigns.models.delivery import OPEN, WAITING, DeliveryPurpose, DeliveryState
+from campaigns.pipeline import counts
+from campaigns.pipeline.claim import end_rows
+from campaigns.pipeline.ledger import ledger
+
+# How old the counts of a running campaign may grow before they are counted anew.
+RECOUNT_AFTER = timedelta(seconds=30)
+
+
+def sweep() -> None:
+    """Dead claims, expired rows, finished campaigns, counts."""
+    end_dead_claims()
+    expire()
+    finish()
+    recount_running()
+
+
+def end_dead_claims() -> int:
+    """A claim whose lease ran out: waiting rows are freed, the one `sending` is in doubt.
+
+    The row in doubt keeps the claim's id, so that a late reply of a worker that was only slow may
+    still say what became of it.
+    """
+    dead = list(Claim.objects.filter(ended_at=None, lease_until__lt=Now()).select_related("relay"))
+    for claim in dead:
+        with transaction.atomic():
+            if not Claim.objects.filter(pk=claim.pk, ended_at=None, lease_until__lt=Now()).update(
+                ended_at=timezone.now()
+            ):
+                continue
+            rows = Delivery.objects.filter(claim=claim)
+            rows.filter(state__in=WAITING).update(claim=None)
+            touched = set(
+                rows.filter(state=DeliveryState.SENDING).values_list("campaign_id", flat=True)
+            )
+            _doubt(rows.filter(state=DeliveryState.SENDING))
+        ledger().abandon(claim.relay.quota_group, str(claim.pk))
+        for campaign_id in touched:
+            counts.recount(campaign_id)
+    return len(dead)
+
+
+def _doubt(rows: QuerySet[Delivery]) -> None:
+    """By the campaign's policy: asked, sent again with the same Message-ID, or taken as accepted."""
+    now = timezone.now()
+    by_policy = {
+        InDoubtPolicy.RESEND: {"state": DeliveryState.QUEUED, "claim": None, "due_at": now},
+        InDoubtPolicy.ACCEPT: {"state": DeliveryState.ACCEPTED},
+        InDoubtPolicy.ASK: {"state": DeliveryState.IN_DOUBT},
+    }
+    for policy, change in by_policy.items():
+        rows.filter(campaign__in_doubt_policy=policy).update(
+            **change, reason="worker_lost", changed_at=now
+        )
+
+
+def expire() -> None:
+    """Open rows of living campaigns whose `deliver_until` passed, also while a relay is parked."""
+    changes: counts.Counts = {}
+    over = Delivery.objects.filter(
+        campaign__state__in=[CampaignState.RUNNING, CampaignState.PAUSED],
+        state__in=WAITING,
+        claim=None,
+        deliver_until__lte=timezone.now(),
+    )
+    end_rows(over, DeliveryState.EXPIRED, "deliver_until", changes)
+    counts.apply(changes)
+
+
+def finish() -> None:
+    """A running, planned campaign without open rows is finished; in_doubt counts as an end."""
+    open_rows = Delivery.objects.filter(campaign=OuterRef("pk"), state__in=OPEN).exclude(
+        purpose=DeliveryPurpose.TEST
+    )
+    done = Campaign.objects.filter(
+        ~Exists(open_rows), state=CampaignState.RUNNING, planned_at__isnull=False
+    )
+    for campaign_id in list(done.values_list("pk", flat=True)):
+        counts.recount(campaign_id)
+        done.filter(pk=campaign_id).update(state=CampaignState.FINISHED, finished_at=timezone.now())
+
+
+def recount_running() -> None:
+    """Workers add to the counts per batch; what a crash left out is put right here."""
+    old = timezone.now() - RECOUNT_AFTER
+    running = Campaign.objects.filter(
+        state__in=[CampaignState.RUNNING, CampaignState.PAUSED], planned_at__isnull=False
+    ).exclude(counted_at__gt=old)
+    for campaign_id in running.values_list("pk", flat=True):
+        counts.recount(campaign_id)
