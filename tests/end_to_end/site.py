@@ -30,6 +30,7 @@ class LiveSite:
 
     def __init__(self, folder: Path, given: Mapping[str, str] | None = None) -> None:
         given = dict(os.environ if given is None else given)
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.name = f"hongyan_{uuid.uuid4().hex[:12]}"
         self._server_url = given["DATABASE_URL"]
