@@ -3,11 +3,11 @@ document.addEventListener("alpine:init", function () {
   "use strict";
   var Alpine = window.Alpine;
 
-  // The theme buttons of the user menu: x-data="theme", each button with data-theme and x-on:click="choose".
+  // The theme buttons of the user menu: x-data="theme", each button with data-choice and x-on:click="choose".
   Alpine.data("theme", function () {
     return {
       choose: function () {
-        window.hongyanTheme.choose(this.$el.dataset.theme);
+        window.hongyanTheme.choose(this.$el.dataset.choice);
       },
     };
   });
