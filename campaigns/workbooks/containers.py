@@ -1,0 +1,117 @@
+"""Tells what a file really is by its first bytes and its directory, never by its name, and opens it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import IO, Protocol
+
+from campaigns.workbooks.grid import Sheet, Tick
+from campaigns.workbooks.package import Package
+from campaigns.workbooks.problems import RejectKind, WorkbookRejected
+from campaigns.workbooks.results import Limits
+
+_OLE = bytes.fromhex("d0cf11e0a1b11ae1")
+_ODS_TYPE = b"application/vnd.oasis.opendocument.spreadsheet"
+_NOT_WORKBOOKS = {
+    b"%PDF": "PDF 文件", b"\x89PNG": "图片", b"\xff\xd8\xff": "图片", b"GIF8": "图片", b"MZ": "程序",
+    b"\x7fELF": "程序", b"Rar!": "压缩包", b"7z\xbc\xaf": "压缩包", b"\x1f\x8b": "压缩包", b"{\\rtf": "RTF 文档",
+}  # fmt: skip
+
+
+class Source(Protocol):
+    """A file that holds sheets: (name, hidden) of each in order, and each of them on demand."""
+
+    @property
+    def sheets(self) -> list[tuple[str, bool]]: ...
+
+    def load(self, name: str, tick: Tick | None = None) -> Sheet: ...
+
+
+def open_source(path: Path, limits: Limits, password: str | None) -> Source:
+    """Raises WorkbookRejected for what is no workbook, damaged, too big or locked."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise WorkbookRejected(RejectKind.DAMAGED, error.strerror or "打不开") from error
+    if size > limits.file_bytes:
+        raise WorkbookRejected(RejectKind.SIZE, f"文件有 {size >> 20} MB")
+    if not head.strip(b"\x00\r\n\t ,;\xef\xbb\xbf\xff\xfe"):
+        raise WorkbookRejected(RejectKind.EMPTY, "文件没有内容")
+    if head.startswith(b"PK"):
+        return _open_zip(path, limits)
+    if head.startswith(_OLE):
+        return _open_ole(path, limits, password)
+    for magic, what in _NOT_WORKBOOKS.items():
+        if head.startswith(magic):
+            raise WorkbookRejected(RejectKind.NOT_A_WORKBOOK, what)
+    if head[:1] == b"\x09" and head[1:2] in (b"\x00", b"\x02", b"\x04", b"\x08"):
+        return _open_xls(path, limits)
+    return _open_text(path.read_bytes(), limits)
+
+
+def _open_zip(file: Path | IO[bytes], limits: Limits) -> Source:
+    from campaigns.workbooks.ods import OdsSource
+    from campaigns.workbooks.xlsx import XlsxSource
+
+    package = Package(file, limits)
+    names = {name.lower() for name in package.names()}
+    if "mimetype" in names and b"".join(package.chunks("mimetype")).startswith(_ODS_TYPE):
+        return OdsSource(package, limits)
+    if "xl/workbook.bin" in names:
+        raise WorkbookRejected(RejectKind.UNSUPPORTED, "xlsb")
+    if "[content_types].xml" in names and not any(n.startswith(("word/", "ppt/")) for n in names):
+        return XlsxSource(package, limits)
+    raise WorkbookRejected(RejectKind.NOT_A_WORKBOOK, "是别的压缩包或文档")
+
+
+def _open_ole(path: Path, limits: Limits, password: str | None) -> Source:
+    content = path.read_bytes()
+    if "EncryptedPackage".encode("utf-16-le") in content:
+        return _open_zip(_decrypt(content, password), limits)
+    if any(name.encode("utf-16-le") in content for name in ("Workbook", "Book")):
+        return _open_xls(path, limits)
+    raise WorkbookRejected(RejectKind.NOT_A_WORKBOOK, "是别的 Office 文档")
+
+
+def _decrypt(content: bytes, password: str | None) -> IO[bytes]:
+    """The .xlsx inside (MS-OFFCRYPTO), in memory alone."""
+    if password is None:
+        raise WorkbookRejected(RejectKind.PASSWORD)
+    import msoffcrypto
+
+    plain = io.BytesIO()
+    try:
+        office = msoffcrypto.OfficeFile(io.BytesIO(content))
+        office.load_key(password=password, verify_password=True)
+        office.decrypt(plain)
+    except msoffcrypto.exceptions.InvalidKeyError as error:
+        raise WorkbookRejected(RejectKind.WRONG_PASSWORD) from error
+    except Exception as error:
+        raise WorkbookRejected(RejectKind.DAMAGED, "加密的内容不完整") from error
+    plain.seek(0)
+    return plain
+
+
+def _open_xls(path: Path, limits: Limits) -> Source:
+    from campaigns.workbooks.xls import XlsSource
+
+    return XlsSource(path, limits)
+
+
+def _open_text(content: bytes, limits: Limits) -> Source:
+    from campaigns.workbooks import html_tables, text_tables
+
+    text = text_tables.decode(content)
+    start = text.lstrip()[:4000].lower()
+    if start.startswith("<"):
+        if "urn:schemas-microsoft-com:office:spreadsheet" in start and "<html" not in start:
+            raise WorkbookRejected(RejectKind.UNSUPPORTED, "XML 电子表格 2003")
+        if "<html" in start or "<table" in start or "<body" in start:
+            return html_tables.HtmlSource(text, limits)
+        raise WorkbookRejected(RejectKind.NOT_A_WORKBOOK, "是 XML 文件")
+    if start.startswith("mime-version:") or "content-type: multipart/" in start:
+        raise WorkbookRejected(RejectKind.UNSUPPORTED, "网页归档（mht）")
+    return text_tables.CsvSource(text, limits)

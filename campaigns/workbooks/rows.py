@@ -1,0 +1,151 @@
+"""Which rows below the header are people and which are totals, notes, signatures, repeated headers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import Decimal
+
+from campaigns.workbooks import words
+from campaigns.workbooks.addresses import Cleaned
+from campaigns.workbooks.grid import Sheet, SheetRow
+from campaigns.workbooks.header import Header
+from campaigns.workbooks.results import ColumnTotal
+
+
+class RowSorter:
+    """Says for each row below the header why it is no person's, or None if it is one's."""
+
+    def __init__(self, sheet: Sheet, header: Header, addresses: Callable[[SheetRow], Cleaned]) -> None:
+        self._sheet = sheet
+        self._header = header
+        self._addresses = addresses
+        self._headings = [
+            {c: words.compact(sheet.text(n, c)) for c in header.indexes if sheet.text(n, c).strip()}
+            for n in header.rows
+        ]
+
+    def why_skipped(self, row: SheetRow) -> str | None:
+        filled = [c for c in self._header.indexes if row.text(c).strip()]
+        if not filled:
+            return None
+        if self._repeats_header(row, filled):
+            return "repeated header"
+        usable = bool(self._addresses(row).emails)
+        kind = self._labelled(row, filled, usable)
+        if kind or usable:
+            return kind
+        return self._unlabelled(row, filled)
+
+    def _repeats_header(self, row: SheetRow, filled: list[int]) -> bool:
+        texts = {c: words.compact(row.text(c)) for c in filled}
+        for headings in self._headings:
+            same = sum(headings.get(c) == text for c, text in texts.items())
+            if same and same * 5 >= len(texts) * 4 and (len(texts) > 1 or len(headings) == 1):
+                return True
+        return False
+
+    def _labelled(self, row: SheetRow, filled: list[int], usable: bool) -> str | None:
+        """By a word in the row; beside a usable address only the first cell or the name counts."""
+        looked_at = [c for c in filled if row.value(c) is None]
+        if usable:
+            looked_at = [c for c in looked_at if c in (filled[0], self._header.name)]
+        for column in looked_at:
+            kind = words.row_kind(row.text(column))
+            if kind in ("total", "subtotal"):
+                if not self._has_person(row, column):
+                    return kind
+            elif kind and column == filled[0] and (not usable or _ends_label(row.text(column))):
+                return kind
+        return None
+
+    def _has_person(self, row: SheetRow, label: int) -> bool:
+        """A name beside the word: then the word is the value of some other column."""
+        name = self._header.name
+        return (
+            name is not None
+            and name != label
+            and bool(row.text(name).strip())
+            and row.value(name) is None
+            and words.row_kind(row.text(name)) is None
+            and not words.compact(row.text(name)).endswith(("人", "名"))
+        )
+
+    def _unlabelled(self, row: SheetRow, filled: list[int]) -> str | None:
+        name = self._header.name
+        address = self._header.address
+        if name is not None and row.text(name).strip() and row.value(name) is None and len(filled) > 1:
+            return None
+        if address is not None and row.text(address).strip() and len(filled) > 1:
+            return None
+        numeric = [c for c in filled if row.value(c) is not None]
+        if len(filled) == 1:
+            if name in filled or (address in filled and len(row.text(filled[0])) < 40):
+                return None
+            return "serial number only" if numeric else "note"
+        if len(numeric) == len(filled):
+            return "total"
+        return None if len(filled) > 2 or numeric else "note"
+
+
+def _ends_label(text: str) -> bool:
+    return ":" in text or "：" in text
+
+
+class TotalChecker:
+    """Adds up the numeric columns and compares them with the sheet's own total rows."""
+
+    def __init__(self, header: Header) -> None:
+        self._columns = header.indexes
+        self._all: dict[int, list[float]] = {c: [] for c in header.indexes}
+        self._group: dict[int, list[float]] = {c: [] for c in header.indexes}
+        self._hidden: dict[int, float] = dict.fromkeys(header.indexes, 0.0)
+        self._shown: dict[int, str] = {}
+        self._not_numeric: set[int] = set()
+
+    def add(self, row: SheetRow) -> None:
+        for column in self._columns:
+            value = row.value(column)
+            if value is not None:
+                self._all[column].append(value)
+                self._group[column].append(value)
+            elif row.text(column).strip() not in ("", "-", "—", "/"):
+                self._not_numeric.add(column)
+
+    def add_hidden(self, row: SheetRow) -> None:
+        for column in self._columns:
+            self._hidden[column] += row.value(column) or 0.0
+
+    def compare(self, row: SheetRow, kind: str) -> list[tuple[int, str, str]]:
+        """(column, the total shown, the computed sum) of each number of a total row that differs."""
+        differing = []
+        for column in self._columns:
+            total = row.value(column)
+            rows = self._group[column] if kind == "subtotal" else self._all[column]
+            if total is None or not rows or column in self._not_numeric:
+                continue
+            if kind == "total":
+                self._shown[column] = row.text(column)
+            computed = math.fsum(rows)
+            if not any(_close(total, s) for s in (computed, computed + self._hidden[column])):
+                differing.append((column, row.text(column), _plain(computed)))
+        if kind == "subtotal":
+            self._group = {c: [] for c in self._columns}
+        return differing
+
+    def totals(self) -> dict[int, ColumnTotal]:
+        """By sheet column, for the columns that hold numbers alone."""
+        return {
+            column: ColumnTotal(self._shown.get(column), _plain(math.fsum(values)))
+            for column, values in self._all.items()
+            if values and column not in self._not_numeric
+        }
+
+
+def _close(total: float, computed: float) -> bool:
+    return abs(total - computed) <= 0.0051 + abs(computed) * 1e-9
+
+
+def _plain(number: float) -> str:
+    shown = f"{Decimal(f'{number:.15g}'):f}"
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
