@@ -8,6 +8,7 @@ from campaigns.mailer.signing import generate_rsa
 from campaigns.sandbox.store import MailStore
 from campaigns.sandbox.views import PAGE_SIZE
 
+from . import urls  # before settings.SANDBOX changes: config.urls looks at it once
 from .conftest import SENDER, message
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +37,7 @@ Content-Type: text/html; charset=utf-8\r
 def site(settings, tmp_path):
     settings.SANDBOX = True
     settings.VAR_DIR = tmp_path
-    settings.ROOT_URLCONF = "tests.sandbox.urls"
+    settings.ROOT_URLCONF = urls.__name__
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def team():
 
 @pytest.fixture
 def client(team):
-    user = User.objects.create_user("hr@pay.example", "correct horse battery")
+    user = User.objects.create(email="hr@pay.example")
     Membership.objects.create(team=team, user=user, role="hr")
     client = Client()
     client.force_login(user)
@@ -70,7 +71,7 @@ def text_of(response, status=200):
 
 
 def test_an_empty_inbox_says_so_and_explains_the_rules(client):
-    page = text_of(client.get("/mails/"))
+    page = text_of(client.get("/sandbox/"))
     assert "还没有邮件" in page
     for prefix in ("refuse-…", "defer-…", "bounce-…", "away-…", "stall-…"):
         assert prefix in page
@@ -79,7 +80,7 @@ def test_an_empty_inbox_says_so_and_explains_the_rules(client):
 def test_the_newest_message_comes_first(client, store):
     for number in range(3):
         add(store, message(), to=f"p{number}@example.cn")
-    page = text_of(client.get("/mails/"))
+    page = text_of(client.get("/sandbox/"))
     assert page.index("p2@") < page.index("p1@") < page.index("p0@")
     assert "工资条" in page
 
@@ -87,11 +88,11 @@ def test_the_newest_message_comes_first(client, store):
 def test_a_page_holds_so_many_and_leads_to_the_next(client, store):
     for number in range(PAGE_SIZE + 1):
         add(store, message(), to=f"p{number:03d}@example.cn")
-    assert "p000@" not in text_of(client.get("/mails/"))
-    second = text_of(client.get("/mails/?page=2"))
+    assert "p000@" not in text_of(client.get("/sandbox/"))
+    second = text_of(client.get("/sandbox/?page=2"))
     assert "p000@" in second
     assert "p001@" not in second
-    assert text_of(client.get("/mails/?page=nonsense"))
+    assert text_of(client.get("/sandbox/?page=nonsense"))
 
 
 @pytest.mark.parametrize("query", ["LI@", "工资条", "张 三", "bounce+17"])
@@ -99,28 +100,28 @@ def test_search_finds_by_address_subject_and_author(client, store, query):
     add(store)
     add(store, b"Subject: other\r\n\r\n", to="wang@example.cn")
     store.add(b"Subject: other\r\n\r\n", mail_from="x@y.test", rcpt_to=["zhao@example.cn"])
-    page = text_of(client.get("/mails/", {"q": query}))
+    page = text_of(client.get("/sandbox/", {"q": query}))
     assert "li@example.cn" in page
     assert "zhao@example.cn" not in page
 
 
 def test_a_search_without_a_hit_says_so(client, store):
     add(store)
-    assert "没有找到邮件" in text_of(client.get("/mails/", {"q": "nobody"}))
+    assert "没有找到邮件" in text_of(client.get("/sandbox/", {"q": "nobody"}))
 
 
 def test_what_came_back_can_be_seen_alone(client, store):
     add(store, to="taken@example.cn")
     add(store, to="back@example.cn", returned=True)
-    page = text_of(client.get("/mails/?kind=returned"))
+    page = text_of(client.get("/sandbox/?kind=returned"))
     assert "back@example.cn" in page
     assert "taken@example.cn" not in page
-    assert "back@example.cn" not in text_of(client.get("/mails/?kind=arrived"))
+    assert "back@example.cn" not in text_of(client.get("/sandbox/?kind=arrived"))
 
 
 def test_one_message_shows_its_envelope_and_what_misbehaved(client, store):
     kept = add(store, to="bounce-li@example.cn", user="sandbox")
-    page = text_of(client.get(f"/mails/{kept.seq}/"))
+    page = text_of(client.get(f"/sandbox/{kept.seq}/"))
     for shown in ("bounce-li@example.cn", SENDER, "bounce-…", "以 sandbox 登录提交"):
         assert shown in page
 
@@ -128,17 +129,17 @@ def test_one_message_shows_its_envelope_and_what_misbehaved(client, store):
 def test_the_html_of_a_mail_is_never_in_our_page(client, store):
     kept = add(store)
     for view in ("html", "text", "headers", "source"):
-        page = text_of(client.get(f"/mails/{kept.seq}/?view={view}"))
+        page = text_of(client.get(f"/sandbox/{kept.seq}/?view={view}"))
         assert "<script>" not in page
         assert "<b>x</b>" not in page
         assert "<img" not in page
-    assert f'sandbox referrerpolicy="no-referrer" src="/mails/{kept.seq}/html"' in text_of(
-        client.get(f"/mails/{kept.seq}/")
+    assert f'sandbox referrerpolicy="no-referrer" src="/sandbox/{kept.seq}/html"' in text_of(
+        client.get(f"/sandbox/{kept.seq}/")
     )
 
 
 def test_the_frame_has_neither_scripts_nor_origin_nor_network(client, store):
-    response = client.get(f"/mails/{add(store).seq}/html")
+    response = client.get(f"/sandbox/{add(store).seq}/html")
     assert "<p>8888.88</p>" in text_of(response)
     policy = response["Content-Security-Policy"]
     directives = {d.split()[0]: d.split()[1:] for d in policy.split("; ")}
@@ -152,21 +153,23 @@ def test_the_frame_has_neither_scripts_nor_origin_nor_network(client, store):
 
 def test_text_headers_and_source_are_shown_decoded_and_escaped(client, store):
     kept = add(store)
-    assert "工资 &lt;script&gt;" in text_of(client.get(f"/mails/{kept.seq}/?view=text"))
-    assert "张 三 &lt;hr@pay.example&gt;" in text_of(client.get(f"/mails/{kept.seq}/?view=headers"))
-    assert "=?utf-8?b?5bel6LWE5p2h?=" in text_of(client.get(f"/mails/{kept.seq}/?view=source"))
+    assert "工资 &lt;script&gt;" in text_of(client.get(f"/sandbox/{kept.seq}/?view=text"))
+    assert "张 三 &lt;hr@pay.example&gt;" in text_of(
+        client.get(f"/sandbox/{kept.seq}/?view=headers")
+    )
+    assert "=?utf-8?b?5bel6LWE5p2h?=" in text_of(client.get(f"/sandbox/{kept.seq}/?view=source"))
 
 
 def test_a_mail_without_html_is_shown_as_text(client, store):
     kept = add(store, message())
-    page = text_of(client.get(f"/mails/{kept.seq}/?view=html"))
+    page = text_of(client.get(f"/sandbox/{kept.seq}/?view=html"))
     assert "..two dots" in page
     assert "<iframe" not in page
-    assert client.get(f"/mails/{kept.seq}/html").status_code == 404
+    assert client.get(f"/sandbox/{kept.seq}/html").status_code == 404
 
 
 def test_the_source_is_downloaded_byte_for_byte(client, store):
-    response = client.get(f"/mails/{add(store).seq}/source")
+    response = client.get(f"/sandbox/{add(store).seq}/source")
     assert response.content == HTML
     assert response["Content-Disposition"] == 'attachment; filename="00000001.eml"'
     assert response["Content-Type"] == "message/rfc822"
@@ -178,26 +181,26 @@ def test_the_verdict_is_made_with_the_teams_key(client, store, team):
     private, public = generate_rsa()
     signed = dkim.sign(HTML, b"s1", b"pay.example", private.encode()) + HTML
     kept = add(store, signed)
-    assert "找不到这个域名和选择器的公钥" in text_of(client.get(f"/mails/{kept.seq}/"))
+    assert "找不到这个域名和选择器的公钥" in text_of(client.get(f"/sandbox/{kept.seq}/"))
     SigningKey.objects.create(
         team=team, domain="pay.example", selector="s1", private_key=private, public_key=public
     )
-    page = text_of(client.get(f"/mails/{kept.seq}/"))
+    page = text_of(client.get(f"/sandbox/{kept.seq}/"))
     assert "签名正确" in page
     assert "d=pay.example s=s1" in page
-    assert "邮件没有签名" in text_of(client.get(f"/mails/{add(store).seq}/"))
+    assert "邮件没有签名" in text_of(client.get(f"/sandbox/{add(store).seq}/"))
 
 
 @pytest.mark.parametrize("path", ["", "1/", "1/html", "1/source"])
 def test_nobody_sees_it_without_signing_in_or_a_team_or_the_sandbox(client, store, settings, path):
     add(store)
-    url = f"/mails/{path}"
+    url = f"/sandbox/{path}"
     assert client.get(url).status_code == 200
     assert "no-store" in client.get(url)["Cache-Control"]
     assert client.post(url).status_code == 405
     assert Client().get(url).status_code == 302
     outsider = Client()
-    outsider.force_login(User.objects.create_user("out@x.test", "correct horse battery"))
+    outsider.force_login(User.objects.create(email="out@x.test"))
     assert outsider.get(url).status_code == 403
     settings.SANDBOX = False
     assert client.get(url).status_code == 404
@@ -208,8 +211,8 @@ def test_a_message_that_is_not_there_is_not_found(client, store):
     store.path(kept).unlink()
     for seq in (kept.seq, 99):
         for path in ("", "html", "source"):
-            assert client.get(f"/mails/{seq}/{path}").status_code == 404
-    assert text_of(client.get("/mails/?q=li@"))
+            assert client.get(f"/sandbox/{seq}/{path}").status_code == 404
+    assert text_of(client.get("/sandbox/?q=li@"))
 
 
 NESTED = b"".join(
@@ -237,8 +240,8 @@ NESTED = b"".join(
 )
 def test_hostile_mail_is_shown_somehow(client, store, raw):
     kept = add(store, raw)
-    text_of(client.get("/mails/?q=example"))
+    text_of(client.get("/sandbox/?q=example"))
     for view in ("html", "text", "headers", "source"):
-        page = text_of(client.get(f"/mails/{kept.seq}/?view={view}"))
+        page = text_of(client.get(f"/sandbox/{kept.seq}/?view={view}"))
         assert "<script>" not in page
-    assert client.get(f"/mails/{kept.seq}/source").content == raw
+    assert client.get(f"/sandbox/{kept.seq}/source").content == raw
