@@ -1,0 +1,39 @@
+"""What the SMTP client's tests share: settings for a relay on loopback, and an envelope."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from campaigns.mailer.smtp import Connection
+from campaigns.mailer.smtp_envelope import Envelope
+from campaigns.mailer.smtp_settings import RelaySettings, Timeouts, TlsMode
+
+PAYLOAD = b"Message-ID: <1@example.cn>\r\nSubject: x\r\n\r\nhello\r\n"
+PASSWORD = "S3cret-工资"
+#: Short enough for tests, long enough for a busy machine.
+QUICK = Timeouts(
+    connect=2,
+    greeting=2,
+    command=2,
+    data_go_ahead=2,
+    final_dot=2,
+    write=2,
+    setup=5,
+    quit=1,
+)
+
+
+def settings(port: int, **changes: Any) -> RelaySettings:
+    base = RelaySettings(
+        host="localhost", port=port, tls=TlsMode.NONE, allow_private=True, timeouts=QUICK
+    )
+    return replace(base, **changes)
+
+
+def connect(port: int, **changes: Any) -> Connection:
+    return Connection.open(settings(port, **changes), resolver=lambda host, port: ["127.0.0.1"])
+
+
+def to(recipient: str, **changes: Any) -> Envelope:
+    return replace(Envelope("hr@example.cn", recipient, len(PAYLOAD)), **changes)
