@@ -12,7 +12,9 @@ from urllib.parse import unquote
 
 import idna
 
-_INVISIBLE = re.compile(r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufe0f]")
+_INVISIBLE = re.compile(
+    r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufe0f]"
+)
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
     ord("。"): ".", ord("｡"): ".", ord("﹒"): ".", ord("﹫"): "@", ord("、"): ",",
     ord("“"): '"', ord("”"): '"', ord("‘"): "'", ord("’"): "'",
@@ -86,7 +88,12 @@ def _parse(piece: str) -> tuple[str, str]:
     piece = piece.strip().lstrip(_LEADING).rstrip(_TRAILING if piece[:1] != '"' else _TRAILING[:-2])
     if piece[:7].lower() == "mailto:":
         piece = unquote(piece[7:].partition("?")[0]).strip()
-    if piece.startswith(("'", '"')) and "@" in piece and not piece.startswith('"@') and piece.count(piece[0]) == 1:
+    if (
+        piece.startswith(("'", '"'))
+        and "@" in piece
+        and not piece.startswith('"@')
+        and piece.count(piece[0]) == 1
+    ):
         piece = piece[1:]
     local, at, domain = piece.rpartition("@")
     if not at:

@@ -80,7 +80,7 @@ def _decrypt(content: bytes, password: str | None) -> IO[bytes]:
     """The .xlsx inside (MS-OFFCRYPTO), in memory alone."""
     if password is None:
         raise WorkbookRejected(RejectKind.PASSWORD)
-    import msoffcrypto
+    import msoffcrypto  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     plain = io.BytesIO()
     try:

@@ -15,8 +15,9 @@ _KNOWN = (
 _REAL = {"mail.com", "email.com", "ymail.com", "aol.com", "outlook.cn", "hotmail.cn", "gmx.com",
          "139.cn", "163.cn", "126.cn", "yahoo.cn", "alibaba.com", "aliyun.cn", "live.hk"}  # fmt: skip
 _COM_TYPOS = frozenset(
-    "con cm co om vom cim comm cmo ocm c0m xom cpm coom ccom coml cop cok conm con.cn".split()
-)
+    ("con", "cm", "co", "om", "vom", "cim", "comm", "cmo", "ocm", "c0m", "xom", "cpm", "coom",
+     "ccom", "coml", "cop", "cok", "conm", "con.cn")
+)  # fmt: skip
 _NAME_TYPOS = {
     "qq": {"qqq", "q", "wq", "qw", "aq", "qa"},
     "163": {"1663", "1163", "1633", "16", "l63"},

@@ -8,12 +8,12 @@ holds those equal to numfmt. What cannot be shown rightly raises CannotShow, nev
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
-import _quickjs
-import quickjs
+import quickjs  # type: ignore[import-untyped]
 
 from campaigns.workbooks.numerals import digits_in_chinese, number_in_chinese
 
@@ -54,7 +54,9 @@ DAYS_1904 = 1462
 DIGITS_LOST_FROM = 1e15
 
 _FIXED = re.compile(r"^(#,##)?0(?:\.(0+))?(%)?$")
-_TOKEN = re.compile(r'"[^"]*"?|[\\!_*].|\[[^\]]*\]?|上午/下午|General|a{3,}|y+|e+|m+|d+|.', re.I | re.S)
+_TOKEN = re.compile(
+    r'"[^"]*"?|[\\!_*].|\[[^\]]*\]?|上午/下午|General|a{3,}|y+|e+|m+|d+|.', re.I | re.S
+)
 _LOCALE = re.compile(r"^\[\$[^-\]]*-([0-9A-F]+)(?:,[^\]]*)?\]$", re.I)
 _WEEKDAYS = "日一二三四五六"
 _CACHE_SIZE = 100_000
@@ -148,10 +150,10 @@ class NumberFormats:
             pattern = re.sub("general", "0", pattern, flags=re.I)
         return self._call(self._show_number, pattern, value, locale)
 
-    def _call(self, function: _quickjs.Object, *args: str | float) -> str:
+    def _call(self, function: Callable[..., object], *args: str | float) -> str:
         try:
             return str(function(*args))
-        except _quickjs.JSException as error:
+        except quickjs.JSException as error:
             raise CannotShow("not a number format") from error
 
     def _render_chinese(self, plan: _Plan, value: float) -> str:
@@ -166,10 +168,16 @@ class NumberFormats:
             elif token.startswith("\\"):
                 parts.append(token[1:])
             elif plan.kind == "date" and lower in ("yyyy", "e"):
-                parts.append(digits_in_chinese(self._numfmt((token,), value, "en-US"), plan.numerals))
+                parts.append(
+                    digits_in_chinese(self._numfmt((token,), value, "en-US"), plan.numerals)
+                )
             elif plan.kind == "date" and lower in ("m", "d"):
                 day = self._numfmt((token,), value, "en-US")
-                parts.append(number_in_chinese(day, plan.numerals).removeprefix("一" if len(day) == 2 and day[0] == "1" else "\0"))
+                parts.append(
+                    number_in_chinese(day, plan.numerals).removeprefix(
+                        "一" if len(day) == 2 and day[0] == "1" else "\0"
+                    )
+                )
             elif not token.startswith("["):
                 parts.append(self._chinese_digits_or_refuse(plan, token, value))
         return "".join(parts)
@@ -187,7 +195,7 @@ def _take_apart(code: str) -> tuple[list[str], str, int]:
     for token in _TOKEN.findall(code):
         if token.startswith("!"):
             tokens.append("\\" + token[1:])
-        elif token == "上午/下午":
+        elif token.startswith("上午"):
             locale = "zh-CN"
             tokens.append("AM/PM")
         elif token.lower().startswith("[dbnum"):
@@ -205,7 +213,9 @@ def _take_apart(code: str) -> tuple[list[str], str, int]:
 def _refuse_other_calendars(tokens: list[str]) -> None:
     """Lunar, Japanese and Taiwan's years, and digits of other scripts: numfmt would ignore them."""
     codes = [int(match[1], 16) for token in tokens if (match := _LOCALE.match(token))]
-    eras = any(token.lower().startswith(("e", "g")) and token.lower() != "general" for token in tokens)
+    eras = any(
+        token.lower().startswith(("e", "g")) and token.lower() != "general" for token in tokens
+    )
     for code in codes:
         if code in (0xF800, 0xF400):
             continue

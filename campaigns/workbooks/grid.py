@@ -60,7 +60,7 @@ class SheetRow:
         """The number in a column, also one kept as text; None if there is none."""
         if self.numbers is not None and column < len(self.numbers):
             number = self.numbers[column]
-            if number == number:
+            if not math.isnan(number):
                 return number
         return number_in(self.text(column))
 

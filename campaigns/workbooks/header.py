@@ -44,7 +44,9 @@ class HeaderFinder:
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
         self._columns = [c for c in range(sheet.width()) if c not in sheet.hidden_columns]
-        self._top = [r for r in sheet.rows[: _SEARCHED_ROWS * 2] if not r.hidden and not r.is_blank()]
+        self._top = [
+            r for r in sheet.rows[: _SEARCHED_ROWS * 2] if not r.hidden and not r.is_blank()
+        ]
         self._top = self._top[:_SEARCHED_ROWS]
 
     def find(self, choices: Choices) -> Header | None:
@@ -73,7 +75,10 @@ class HeaderFinder:
         return None
 
     def _in_vertical_merge(self, row: int, column: int) -> bool:
-        return any(m.top <= row <= m.bottom and m.left == column and m.bottom > m.top for m in self._sheet.merges)
+        return any(
+            m.top <= row <= m.bottom and m.left == column and m.bottom > m.top
+            for m in self._sheet.merges
+        )
 
     def _anchor_by_content(self) -> tuple[int, int | None] | None:
         """The header above the column that holds addresses; (0, column) if there is none above."""
@@ -87,7 +92,11 @@ class HeaderFinder:
         better = [r for r in named if r.number < first.number]
         if better:
             return better[0].number, column
-        if above and self._is_all_text(above[-1]) and self._filled(above[-1]) > (len(self._columns) > 1):
+        if (
+            above
+            and self._is_all_text(above[-1])
+            and self._filled(above[-1]) > (len(self._columns) > 1)
+        ):
             return above[-1].number, column
         return 0, column
 
@@ -119,13 +128,14 @@ class HeaderFinder:
             for column in self._columns:
                 text = row.text(column)
                 link = self._sheet.links.get((row.number, column))
-                if ("@" in text or "＠" in text) and clean(text).emails or link:
+                if link or (("@" in text or "＠" in text) and clean(text).emails):
                     counts[column] += 1
         return counts
 
     def _address_column(self, block: list[int]) -> int | None:
         named = [
-            c for c in self._columns
+            c
+            for c in self._columns
             if any(words.is_address_header(self._sheet.text(row, c)) for row in block)
         ]
         counts = self._address_counts(block[-1])
@@ -191,7 +201,9 @@ class HeaderFinder:
         spans = self._spans(row.number)
         if spans:
             widest = max(m.right - m.left + 1 for m in spans)
-            title = len(filled) == 1 and (filled[0] == self._columns[0] or widest >= len(used) * 0.8)
+            title = len(filled) == 1 and (
+                filled[0] == self._columns[0] or widest >= len(used) * 0.8
+            )
             return not title and widest < len(used)
         top = self._sheet.row(block[0])
         fills = [c for c in filled if top is not None and not top.text(c).strip()]
@@ -202,7 +214,7 @@ class HeaderFinder:
 
     def _describe(self, block: list[int], address: int | None, choices: Choices) -> Header:
         first = block[-1] + 1 if block else 1
-        used = set()
+        used: set[int] = set()
         for row in self._sheet.rows:
             if row.number >= first and not row.hidden:
                 used.update(c for c, text in enumerate(row.texts) if text)
@@ -234,7 +246,11 @@ class HeaderFinder:
             if m.top <= row <= m.bottom and m.left <= column <= m.right:
                 return self._sheet.text(m.top, m.left)
         below = [self._sheet.text(n, column) for n in block if n > row]
-        if self._spans(row) or not any(below) or any(self._sheet.text(n, column) for n in block if n < row):
+        if (
+            self._spans(row)
+            or not any(below)
+            or any(self._sheet.text(n, column) for n in block if n < row)
+        ):
             return ""
         for left in range(column - 1, -1, -1):
             if self._sheet.text(row, left).strip():

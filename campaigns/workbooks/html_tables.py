@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lxml import etree, html
+from lxml import etree, html  # type: ignore[import-untyped]
 
 from campaigns.workbooks.grid import Merge, Sheet, SheetRow, Tick
 from campaigns.workbooks.problems import RejectKind, WorkbookRejected
@@ -22,7 +22,9 @@ class HtmlSource:
         if "<!ENTITY" in text[:100_000].upper():
             raise WorkbookRejected(RejectKind.MARKUP)
         self._limits = limits
-        parser = html.HTMLParser(no_network=True, huge_tree=False, remove_comments=True, encoding="utf-8")
+        parser = html.HTMLParser(
+            no_network=True, huge_tree=False, remove_comments=True, encoding="utf-8"
+        )
         try:
             root = html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
         except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
@@ -63,9 +65,9 @@ class _Table:
             self._take(number, column, across, down)
             texts.extend([""] * (column - len(texts)))
             texts.append(cell_text(cell))
-            if href := next((a.get("href") for a in cell.iter("a") if a.get("href")), None):
-                if href.lower().startswith("mailto:"):
-                    self.sheet.links[number, column] = href
+            for anchor in cell.iter("a"):
+                if anchor.get("href", "").lower().startswith("mailto:"):
+                    self.sheet.links[number, column] = anchor.get("href")
             if _is_hidden(cell) and number == 1:
                 self.sheet.hidden_columns.add(column)
             column += across
@@ -83,7 +85,9 @@ class _Table:
         if self._cells > self._limits.cells // 6:
             raise WorkbookRejected(RejectKind.SIZE, "合并单元格过多")
         self.sheet.merges.append(Merge(row, column, row + down - 1, column + across - 1))
-        self._taken.update((r, c) for r in range(row, row + down) for c in range(column, column + across))
+        self._taken.update(
+            (r, c) for r in range(row, row + down) for c in range(column, column + across)
+        )
 
 
 def cell_text(cell: html.HtmlElement) -> str:
@@ -102,12 +106,18 @@ def cell_text(cell: html.HtmlElement) -> str:
 
     walk(cell)
     lines = "".join(parts).split("\n")
-    return "\n".join(line.strip(" ") for line in lines).strip("\n").replace("\u00a0", " ").strip(" ")
+    return (
+        "\n".join(line.strip(" ") for line in lines).strip("\n").replace("\u00a0", " ").strip(" ")
+    )
 
 
 def _span(cell: html.HtmlElement, attribute: str) -> int:
     text = cell.get(attribute, "1").strip()
-    return max(1, min(int(text), _MAX_SPAN)) if text.isascii() and text.isdigit() and len(text) < 9 else 1
+    return (
+        max(1, min(int(text), _MAX_SPAN))
+        if text.isascii() and text.isdigit() and len(text) < 9
+        else 1
+    )
 
 
 def _is_hidden(element: html.HtmlElement) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 
-from lxml import etree
+from lxml import etree  # type: ignore[import-untyped]
 
 from campaigns.workbooks.grid import NAN, Flaw, Merge, Sheet, SheetRow, Tick
 from campaigns.workbooks.package import Package
@@ -96,9 +96,14 @@ class _TableReader:
         texts, numbers = [""] * width, array("d", [NAN]) * width
         for column, cell in cells:
             texts[column], numbers[column] = self._value(cell, number, column)
-            across, down = _repeat(cell, "number-columns-spanned"), _repeat(cell, "number-rows-spanned")
+            across, down = (
+                _repeat(cell, "number-columns-spanned"),
+                _repeat(cell, "number-rows-spanned"),
+            )
             if across > 1 or down > 1:
-                self.sheet.merges.append(Merge(number, column, number + down - 1, column + across - 1))
+                self.sheet.merges.append(
+                    Merge(number, column, number + down - 1, column + across - 1)
+                )
             for link in cell.iter(f"{_TEXT}a"):
                 target = link.get(f"{_XLINK}href", "")
                 if target.lower().startswith("mailto:"):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 from xml.parsers import expat
 
-from lxml import etree
+from lxml import etree  # type: ignore[import-untyped]
 
 from campaigns.workbooks.grid import Tick
 from campaigns.workbooks.problems import RejectKind, WorkbookRejected

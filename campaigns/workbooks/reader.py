@@ -1,33 +1,14 @@
-"""From a file to a Reading: open by content, choose the sheet, sort its rows, collect what to tell."""
+"""From a file to a Reading: open it by its content, choose the sheet, read that one."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from campaigns.workbooks import words
-from campaigns.workbooks.addresses import Cleaned, clean, key
 from campaigns.workbooks.containers import Source, open_source
-from campaigns.workbooks.domains import suggest
-from campaigns.workbooks.grid import Flaw, Sheet, SheetRow, Tick
-from campaigns.workbooks.header import Header, HeaderFinder
-from campaigns.workbooks.problems import (
-    REASONS,
-    Problem,
-    ProblemKind,
-    RejectKind,
-    WorkbookRejected,
-    column_letter,
-)
-from campaigns.workbooks.results import Choices, Limits, Reading, ReadRow
-from campaigns.workbooks.rows import RowSorter, TotalChecker
-
-_WHY = {
-    ProblemKind.FORMULA_WITHOUT_VALUE: "formula without a stored value",
-    ProblemKind.ERROR_VALUE: "error value",
-    ProblemKind.LOST_DIGITS: "a number that lost digits",
-    ProblemKind.CANNOT_SHOW: "a number format that cannot be shown",
-}
+from campaigns.workbooks.grid import Tick
+from campaigns.workbooks.problems import Problem, ProblemKind, RejectKind, WorkbookRejected
+from campaigns.workbooks.results import Choices, Limits, Reading
+from campaigns.workbooks.sheet_reading import SheetReading, hidden_names, hidden_sheets, visible
 
 
 def read(
@@ -78,240 +59,18 @@ def _read_the_one(source: Source, choices: Choices, progress: Tick | None) -> Re
 
 
 def _to_choose(source: Source) -> Reading:
-    names = _visible(source)
+    names = visible(source)
     question = Problem(None, None, None, ProblemKind.SHEET_TO_CHOOSE, {"names": "、".join(names)})
     return Reading(
         outcome="choose-sheet",
         sheet=None,
         sheets=names,
-        hidden={"sheets": _hidden(source), "rows": [], "columns": []},
+        hidden={"sheets": hidden_names(source), "rows": [], "columns": []},
         header_rows=None,
         columns=[],
         rows=[],
         invalid=[],
         duplicates=[],
         skipped_rows=[],
-        problems=[question, *_hidden_sheets(source, None)],
+        problems=[question, *hidden_sheets(source, None)],
     )
-
-
-def _visible(source: Source) -> list[str]:
-    return [name for name, hidden in source.sheets if not hidden]
-
-
-def _hidden(source: Source) -> list[str]:
-    return [name for name, hidden in source.sheets if hidden]
-
-
-def _hidden_sheets(source: Source, read_sheet: str | None) -> list[Problem]:
-    return [
-        Problem(None, None, None, ProblemKind.HIDDEN_SHEET, {"name": name})
-        for name in _hidden(source)
-        if name != read_sheet
-    ]
-
-
-class SheetReading:
-    """One sheet sorted into recipients, skipped rows and problems."""
-
-    def __init__(self, source: Source, sheet: Sheet, choices: Choices) -> None:
-        self._source = source
-        self._sheet = sheet
-        self._choices = choices
-        self._rows: list[ReadRow] = []
-        self._invalid: list[dict[str, Any]] = []
-        self._skipped: list[dict[str, Any]] = []
-        self._hidden_rows: list[int] = []
-        self._problems: list[Problem] = []
-        self._unreadable = False
-        self._people = 0
-        self.header = HeaderFinder(sheet).find(choices)
-        if self.header is not None:
-            self._sort_rows(self.header)
-
-    @property
-    def usable(self) -> bool:
-        return bool(self._rows and self.header is not None and self.header.rows) or (
-            bool(self._rows) and len(_visible(self._source)) == 1
-        )
-
-    @property
-    def has_data(self) -> bool:
-        return bool(self._rows or self._people)
-
-    def _problem(self, row: int | None, column: int | None, kind: ProblemKind, **params: str) -> None:
-        letter = column_letter(column) if column is not None else None
-        self._problems.append(Problem(self._sheet.name, row, letter, kind, params))
-
-    def _sort_rows(self, header: Header) -> None:
-        self._sheet.fill_down(header.first_data_row)
-        sorter = RowSorter(self._sheet, header, self._addresses)
-        self._totals = TotalChecker(header)
-        for row in self._sheet.rows:
-            if row.number < header.first_data_row or self._is_blank(row):
-                continue
-            if row.hidden:
-                self._hidden_rows.append(row.number)
-                self._totals.add_hidden(row)
-                continue
-            why = self._why_skipped(sorter, row)
-            if why is None:
-                self._people += 1
-                self._totals.add(row)
-                self._take(header, row)
-            else:
-                self._skip(row, why)
-
-    def _is_blank(self, row: SheetRow) -> bool:
-        columns = range(len(row.texts))
-        return row.is_blank() and not any((row.number, c) in self._sheet.flaws for c in columns)
-
-    def _why_skipped(self, sorter: RowSorter, row: SheetRow) -> str | None:
-        if row.number in self._choices.unskipped:
-            return None
-        if row.number in self._choices.skipped:
-            return "skipped by hand"
-        return sorter.why_skipped(row)
-
-    def _skip(self, row: SheetRow, why: str) -> None:
-        self._skipped.append({"row": row.number, "why": why})
-        self._problem(row.number, None, ProblemKind.SKIPPED_ROW, reason=REASONS[why])
-        if why in ("total", "subtotal"):
-            for column, shown, computed in self._totals.compare(row, why):
-                self._problem(row.number, column, ProblemKind.TOTAL_DIFFERS, shown=shown, computed=computed)
-
-    def _addresses(self, row: SheetRow) -> Cleaned:
-        column = self.header.address if self.header else None
-        if column is None:
-            return Cleaned()
-        text = row.text(column)
-        cleaned = clean(text)
-        link = self._sheet.links.get((row.number, column))
-        if link and not cleaned.emails:
-            linked = clean(link)
-            return linked if linked.emails else cleaned
-        return cleaned
-
-    def _take(self, header: Header, row: SheetRow) -> None:
-        address = header.address
-        if address is None:
-            return
-        flaw = self._sheet.flaws.get((row.number, address))
-        if flaw:
-            self._flawed(row, address, flaw)
-            return
-        cleaned = self._addresses(row)
-        if not cleaned.emails and not cleaned.rejected:
-            self._no_address(row, address)
-        for raw, why in cleaned.rejected:
-            self._reject(row, address, raw, why)
-        if cleaned.emails:
-            self._add_recipients(header, row, cleaned)
-
-    def _no_address(self, row: SheetRow, column: int) -> None:
-        self._add_invalid(row.number, column, row.text(column), "no address")
-        self._problem(row.number, column, ProblemKind.NO_ADDRESS)
-
-    def _reject(self, row: SheetRow, column: int, raw: str, why: str) -> None:
-        self._add_invalid(row.number, column, raw, why)
-        reason = REASONS[why]
-        self._problem(row.number, column, ProblemKind.BAD_ADDRESS, raw=raw, reason=reason)
-
-    def _add_invalid(self, row: int, column: int, raw: str, why: str) -> None:
-        self._invalid.append({"row": row, "column": column_letter(column), "raw": raw, "why": why})
-
-    def _flawed(self, row: SheetRow, column: int, flaw: Flaw) -> None:
-        self._add_invalid(row.number, column, flaw.raw, _WHY[flaw.kind])
-        params = {} if flaw.kind is ProblemKind.FORMULA_WITHOUT_VALUE else {"raw": flaw.raw}
-        if flaw.kind is ProblemKind.CANNOT_SHOW:
-            params["format"] = flaw.format
-        self._problem(row.number, column, flaw.kind, **params)
-
-    def _add_recipients(self, header: Header, row: SheetRow, cleaned: Cleaned) -> None:
-        cells: list[str | None] = []
-        for column in header.indexes:
-            flaw = self._sheet.flaws.get((row.number, column))
-            if flaw:
-                self._flawed(row, column, flaw)
-                self._unreadable = True
-            cells.append(None if flaw else row.text(column))
-        name = row.text(header.name).strip() if header.name is not None else ""
-        for part, email in enumerate(cleaned.emails, start=1):
-            self._rows.append(ReadRow(row.number, part, email, name, tuple(cells)))
-            domain = email.rpartition("@")[2]
-            if suggestion := suggest(domain):
-                column = header.address
-                self._problem(row.number, column, ProblemKind.DOMAIN_TYPO, domain=domain, suggestion=suggestion)
-
-    def reading(self) -> Reading:
-        header = self.header
-        if header is None:
-            raise WorkbookRejected(RejectKind.EMPTY, "没有找到表头和数据行")
-        place = {column: at for at, column in enumerate(header.indexes)}
-        duplicates = self._find_duplicates(header)
-        hidden_columns = self._find_hidden(header)
-        self._say_what_is_missing(header)
-        totals = self._totals.totals()
-        return Reading(
-            outcome="import-with-errors" if self._unreadable else "import",
-            sheet=self._sheet.name,
-            sheets=_visible(self._source),
-            hidden={"sheets": _hidden(self._source), "rows": self._hidden_rows, "columns": hidden_columns},
-            header_rows=list(header.rows),
-            columns=list(header.names),
-            rows=self._rows,
-            invalid=self._invalid,
-            duplicates=duplicates,
-            skipped_rows=self._skipped,
-            problems=self._problems + _hidden_sheets(self._source, self._sheet.name),
-            address_column=place.get(header.address) if header.address is not None else None,
-            name_column=place.get(header.name) if header.name is not None else None,
-            letters=[column_letter(c) for c in header.indexes],
-            suggestions=_suggestions(header),
-            totals={header.names[place[c]]: total for c, total in totals.items()},
-        )
-
-    def _find_duplicates(self, header: Header) -> list[dict[str, Any]]:
-        first: dict[str, int] = {}
-        duplicates = []
-        for row in self._rows:
-            first_row = first.setdefault(key(row.email), row.number)
-            if first_row == row.number:
-                continue
-            duplicates.append({"row": row.number, "email": row.email, "first_row": first_row})
-            self._problem(
-                row.number, header.address, ProblemKind.DUPLICATE_ADDRESS,
-                email=row.email, first_row=str(first_row),
-            )  # fmt: skip
-        return duplicates
-
-    def _find_hidden(self, header: Header) -> list[str]:
-        """The letters of the hidden columns that hold something; says so, and of the hidden rows."""
-        used = {c for row in self._sheet.rows for c, text in enumerate(row.texts) if text}
-        hidden = [column_letter(c) for c in sorted(used & self._sheet.hidden_columns)]
-        for letter in hidden:
-            self._problems.append(Problem(self._sheet.name, None, letter, ProblemKind.HIDDEN_COLUMN))
-        for row in self._hidden_rows:
-            self._problem(row, None, ProblemKind.HIDDEN_ROW)
-        return hidden
-
-    def _say_what_is_missing(self, header: Header) -> None:
-        if not header.rows:
-            self._problem(None, None, ProblemKind.NO_HEADER)
-        if header.address is None:
-            self._problem(None, None, ProblemKind.NO_ADDRESS_COLUMN)
-
-
-def _suggestions(header: Header) -> dict[str, str]:
-    """role → column name; address and name first, then the roles of words.ROLES."""
-    names = dict(zip(header.indexes, header.names, strict=True))
-    suggested = {}
-    if header.address is not None and header.address in names:
-        suggested["address"] = names[header.address]
-    if header.name is not None:
-        suggested["name"] = names[header.name]
-    for role, pattern in words.ROLES.items():
-        found = next((name for name in header.names if pattern.search(name)), None)
-        if found:
-            suggested[role] = found
-    return suggested

@@ -16,7 +16,9 @@ from campaigns.workbooks.results import ColumnTotal
 class RowSorter:
     """Says for each row below the header why it is no person's, or None if it is one's."""
 
-    def __init__(self, sheet: Sheet, header: Header, addresses: Callable[[SheetRow], Cleaned]) -> None:
+    def __init__(
+        self, sheet: Sheet, header: Header, addresses: Callable[[SheetRow], Cleaned]
+    ) -> None:
         self._sheet = sheet
         self._header = header
         self._addresses = addresses
@@ -28,7 +30,7 @@ class RowSorter:
     def why_skipped(self, row: SheetRow) -> str | None:
         filled = [c for c in self._header.indexes if row.text(c).strip()]
         if not filled:
-            return None
+            return None if self._flawed_person(row) else "total"
         if self._repeats_header(row, filled):
             return "repeated header"
         usable = bool(self._addresses(row).emails)
@@ -36,6 +38,11 @@ class RowSorter:
         if kind or usable:
             return kind
         return self._unlabelled(row, filled)
+
+    def _flawed_person(self, row: SheetRow) -> bool:
+        """A row of nothing but unreadable cells: a person's if address or name is one of them."""
+        persons = (self._header.address, self._header.name)
+        return any((row.number, column) in self._sheet.flaws for column in persons)
 
     def _repeats_header(self, row: SheetRow, filled: list[int]) -> bool:
         texts = {c: words.compact(row.text(c)) for c in filled}
@@ -74,7 +81,12 @@ class RowSorter:
     def _unlabelled(self, row: SheetRow, filled: list[int]) -> str | None:
         name = self._header.name
         address = self._header.address
-        if name is not None and row.text(name).strip() and row.value(name) is None and len(filled) > 1:
+        if (
+            name is not None
+            and row.text(name).strip()
+            and row.value(name) is None
+            and len(filled) > 1
+        ):
             return None
         if address is not None and row.text(address).strip() and len(filled) > 1:
             return None

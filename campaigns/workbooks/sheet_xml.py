@@ -7,7 +7,7 @@ from array import array
 from datetime import datetime
 from urllib.parse import unquote
 
-from lxml import etree
+from lxml import etree  # type: ignore[import-untyped]
 
 from campaigns.workbooks import xlsx
 from campaigns.workbooks.formats import DIGITS_LOST_FROM, CannotShow, NumberFormats
@@ -55,9 +55,7 @@ class SheetReader:
         self._cells = 0
         self._columns: dict[str, int] = {}
 
-    def read(
-        self, package: Package, part: str, links: dict[str, str], tick: Tick | None
-    ) -> Sheet:
+    def read(self, package: Package, part: str, links: dict[str, str], tick: Tick | None) -> Sheet:
         """`links` are the sheet's relation targets by id."""
         for element in package.elements(part, _TAGS, tick):
             tag = xlsx.local_name(element)
@@ -203,9 +201,7 @@ class SheetReader:
             return self._flaw(row, column, ProblemKind.CANNOT_SHOW, stored)[0]
         return self._number(str(passed.days + passed.seconds / 86400), style, row, column)[0]
 
-    def _number(
-        self, stored: str, style: str | None, row: int, column: int
-    ) -> tuple[str, float]:
+    def _number(self, stored: str, style: str | None, row: int, column: int) -> tuple[str, float]:
         try:
             value = float(stored)
         except ValueError as error:

@@ -47,7 +47,11 @@ def decode(content: bytes) -> str:
         if max(even, odd) * 5 < len(sample):
             raise WorkbookRejected(RejectKind.NOT_A_WORKBOOK, "是二进制文件")
         return _decode_as(content, "utf-16-le" if odd > even else "utf-16-be")
-    decoded = [text for encoding in ("utf-8", "gb18030", "big5hkscs") if (text := _try(content, encoding)) is not None]
+    decoded = [
+        text
+        for encoding in ("utf-8", "gb18030", "big5hkscs")
+        if (text := _try(content, encoding)) is not None
+    ]
     if not decoded:
         raise WorkbookRejected(RejectKind.NOT_A_WORKBOOK, "文字编码无法识别")
     text = decoded[0] if _try(content, "utf-8") is not None else max(decoded, key=_familiarity)
@@ -96,7 +100,11 @@ class CsvSource:
             while texts and not texts[-1]:
                 texts.pop()
             cells += len(texts)
-            if cells > self._limits.cells or number > self._limits.rows or len(texts) > self._limits.columns:
+            if (
+                cells > self._limits.cells
+                or number > self._limits.rows
+                or len(texts) > self._limits.columns
+            ):
                 raise WorkbookRejected(RejectKind.SIZE, "行数或列数过多")
             for column, text in enumerate(texts):
                 if "E+" in text and _SCIENTIFIC.match(text):
@@ -132,9 +140,11 @@ def find_delimiter(text: str) -> str:
             records = [r for r in islice(_records(text[:200_000], delimiter), 60) if r]
         except WorkbookRejected:
             return 0, 0
-        width, times = Counter(len(r) for r in records if len(r) > 1).most_common(1)[0] if any(
-            len(r) > 1 for r in records
-        ) else (0, 0)
+        width, times = (
+            Counter(len(r) for r in records if len(r) > 1).most_common(1)[0]
+            if any(len(r) > 1 for r in records)
+            else (0, 0)
+        )
         return times, width
 
     best = max(_DELIMITERS, key=score)

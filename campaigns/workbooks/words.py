@@ -12,8 +12,12 @@ _BLANK_IN_CHINESE = re.compile(rf"(?<=[{_CJK}])\s+(?=[{_CJK}])")
 _INVISIBLE = re.compile(r"[\u200b-\u200f\u2060\ufeff]")
 
 _ADDRESS = re.compile(r"邮箱|郵箱|邮件|郵件|电邮|電郵|信箱|e-?mail|\bmail\b", re.I)
-_NOT_ADDRESS = re.compile(r"状态|狀態|密码|密碼|是否|时间|時間|标题|主题|内容|编号|邮编|日期|status|subject|sent", re.I)
-_SECOND_ADDRESS = re.compile(r"备用|備用|抄送|上级|主管|领导|经理|负责人|紧急|cc|backup|manager|secondary", re.I)
+_NOT_ADDRESS = re.compile(
+    r"状态|狀態|密码|密碼|是否|时间|時間|标题|主题|内容|编号|邮编|日期|status|subject|sent", re.I
+)
+_SECOND_ADDRESS = re.compile(
+    r"备用|備用|抄送|上级|主管|领导|经理|负责人|紧急|cc|backup|manager|secondary", re.I
+)
 _NAME = ("姓名", "员工姓名", "職員姓名", "名字", "收件人", "员工", "name", "fullname", "员工名称", "联系人",
          "employeename", "employee", "recipient", "称呼")  # fmt: skip
 _HEADER = re.compile(
@@ -24,8 +28,13 @@ _HEADER = re.compile(
 _META = re.compile(
     r"[:：]|^单位|^金额单位|日期|制表|编制|填报|期间|第.{1,4}页|\d{4}\s*[年./-]\s*\d{1,2}|^\d{1,2}月|所属期|通知|@"
 )
-_PARENT = re.compile(r"项|应发|应扣|扣|收入|补贴|津贴|社保|保险|公积金|信息|部分|考勤|个人|公司|工资|合计")
-_TOTAL = re.compile(r"^(?:合计|总计|合計|總計|共计|总共|全部合计|本页合计|累计|总和|汇总|grandtotal|total|sum)(?:[\d,.]*人?|（.*）|\(.*\))$|^共\d+人$|(?:合计|总计|合計|總計)$", re.I)
+_PARENT = re.compile(
+    r"项|应发|应扣|扣|收入|补贴|津贴|社保|保险|公积金|信息|部分|考勤|个人|公司|工资|合计"
+)
+_TOTAL = re.compile(
+    r"^(?:合计|总计|合計|總計|共计|总共|全部合计|本页合计|累计|总和|汇总|grandtotal|total|sum)(?:[\d,.]*人?|（.*）|\(.*\))$|^共\d+人$|(?:合计|总计|合計|總計)$",
+    re.I,
+)
 _SUBTOTAL = re.compile(r"(?:小计|小計|subtotal)$|^(?:小计|小計|subtotal|sub-total)", re.I)
 _SIGNATURE = re.compile(
     r"^(?:制表|制单|製表|填表|编制|审核|審核|复核|审批|批准|核准|经办|出纳|会计|主管签字|领导签字|总经理|财务负责人|"
@@ -97,7 +106,9 @@ def row_kind(text: str) -> str | None:
 
 #: What columns other than address and name are for: role → pattern, for the suggested mapping.
 ROLES = {
-    "number": re.compile(r"工号|员工编号|职工号|人员编号|staff\s*(?:no|id)|employee\s*(?:no|id)", re.I),
+    "number": re.compile(
+        r"工号|员工编号|职工号|人员编号|staff\s*(?:no|id)|employee\s*(?:no|id)", re.I
+    ),
     "id": re.compile(r"身份证|证件号", re.I),
     "phone": re.compile(r"手机|电话|联系方式|phone|mobile", re.I),
     "department": re.compile(r"部门|部門|department|dept", re.I),

@@ -7,7 +7,7 @@ from array import array
 from pathlib import Path
 from typing import Any
 
-import xlrd
+import xlrd  # type: ignore[import-untyped]
 
 from campaigns.workbooks.formats import BUILTIN, DIGITS_LOST_FROM, CannotShow, NumberFormats
 from campaigns.workbooks.grid import NAN, Flaw, Merge, Sheet, SheetRow, Tick
@@ -22,7 +22,10 @@ class XlsSource:
         self._limits = limits
         try:
             self._book: Any = xlrd.open_workbook(
-                str(path), formatting_info=True, logfile=io.StringIO(), ignore_workbook_corruption=False
+                str(path),
+                formatting_info=True,
+                logfile=io.StringIO(),
+                ignore_workbook_corruption=False,
             )
         except xlrd.XLRDError as error:
             if "encrypted" in str(error).lower() or "password" in str(error).lower():

@@ -6,7 +6,7 @@ from __future__ import annotations
 import posixpath
 import re
 
-from lxml import etree
+from lxml import etree  # type: ignore[import-untyped]
 
 from campaigns.workbooks.formats import BUILTIN, BUILTIN_WITH_BRACKETS, NumberFormats
 from campaigns.workbooks.grid import Sheet, Tick

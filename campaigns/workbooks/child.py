@@ -1,0 +1,187 @@
+"""Reads a workbook in a child process with limits of its own, so that a hostile file harms nobody.
+
+The parent writes one JSON request to the child's stdin (a password never stands on a command line)
+and reads JSON lines: progress, rows, then the reading or why it was rejected.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from campaigns.workbooks.grid import Tick
+from campaigns.workbooks.problems import Problem, ProblemKind, RejectKind, WorkbookRejected
+from campaigns.workbooks.reader import read
+from campaigns.workbooks.results import Choices, ColumnTotal, Limits, Reading, ReadRow
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PLAIN = (
+    "outcome", "sheet", "sheets", "hidden", "header_rows", "columns", "invalid", "duplicates",
+    "skipped_rows", "address_column", "name_column", "letters", "suggestions",
+)  # fmt: skip
+
+
+def read_in_child(
+    path: Path,
+    *,
+    sheet: str | None = None,
+    password: str | None = None,
+    choices: Choices | None = None,
+    limits: Limits | None = None,
+    progress: Tick | None = None,
+) -> Reading:
+    """`reader.read` in a process with limits on memory, CPU and wall time; same errors, plus TIMEOUT.
+
+    Whatever breaks the child is a WorkbookRejected. An exception from `progress` ends the child.
+    """
+    limits = limits or Limits()
+    request = {
+        "path": str(path.resolve()),
+        "sheet": sheet,
+        "password": password,
+        "choices": (choices or Choices()).as_json(),
+        "limits": asdict(limits),
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-m", "campaigns.workbooks.child"],
+        cwd=_ROOT,
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    clock = threading.Timer(limits.wall_seconds, child.kill)
+    clock.daemon = True
+    clock.start()
+    try:
+        return _converse(child, request, progress)
+    finally:
+        clock.cancel()
+        child.kill()
+        child.wait()
+        if child.stdout:
+            child.stdout.close()
+
+
+def _environment() -> dict[str, str]:
+    """The child needs no secret of ours: no database URL, no master key."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    path = os.pathsep.join([str(_ROOT), *(p for p in sys.path if p)])
+    return kept | {"PYTHONPATH": path, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _converse(
+    child: subprocess.Popen[bytes], request: dict[str, Any], progress: Tick | None
+) -> Reading:
+    if child.stdin is None or child.stdout is None:
+        raise ValueError("the child has no pipes")
+    with contextlib.suppress(BrokenPipeError):  # dead already: what it did not say is told below
+        with child.stdin as stdin:
+            stdin.write(json.dumps(request).encode() + b"\n")
+    rows: list[ReadRow] = []
+    for message in _messages(child.stdout):
+        if "progress" in message and progress:
+            progress(*message["progress"])
+        elif "row" in message:
+            rows.append(ReadRow.from_json(message["row"]))
+        elif "rejected" in message:
+            raise WorkbookRejected(RejectKind(message["rejected"]), message["detail"])
+        elif "reading" in message:
+            return _reading_from(message["reading"], rows)
+    child.wait()
+    raise WorkbookRejected(RejectKind.TIMEOUT)
+
+
+def _messages(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
+    for line in stream:
+        if not line.endswith(b"\n"):
+            return  # killed in the middle of a line
+        yield json.loads(line)
+
+
+def _reading_from(data: dict[str, Any], rows: list[ReadRow]) -> Reading:
+    problems = [
+        Problem(p["sheet"], p["row"], p["column"], ProblemKind(p["kind"]), p["params"])
+        for p in data["problems"]
+    ]
+    totals = {name: ColumnTotal(*pair) for name, pair in data["totals"].items()}
+    plain = {name: data[name] for name in _PLAIN}
+    return Reading(rows=rows, problems=problems, totals=totals, **plain)
+
+
+def main() -> None:
+    """The child: one request from stdin, its answer in JSON lines on stdout."""
+    request = json.loads(sys.stdin.buffer.readline())
+    limits = Limits(**request["limits"])
+    _limit_myself(limits)
+
+    def say(message: dict[str, Any]) -> None:
+        sys.stdout.write(json.dumps(message, ensure_ascii=True) + "\n")
+
+    try:
+        reading = read(
+            Path(request["path"]),
+            sheet=request["sheet"],
+            password=request["password"],
+            choices=Choices.from_json(request["choices"]),
+            progress=_every_percent(say),
+            limits=limits,
+        )
+    except WorkbookRejected as error:
+        say({"rejected": error.kind.value, "detail": error.detail})
+    except (MemoryError, RecursionError):
+        say({"rejected": RejectKind.SIZE.value, "detail": "读取它要用的内存过多"})
+    except Exception as error:  # the last wall: a damaged file must never become a traceback
+        say(
+            {
+                "rejected": RejectKind.DAMAGED.value,
+                "detail": f"内容不合规范，{type(error).__name__}",
+            }
+        )
+    else:
+        _tell(reading, say)
+    sys.stdout.flush()
+
+
+def _limit_myself(limits: Limits) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    cpu = limits.cpu_seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
+    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+
+
+def _every_percent(say: Callable[[dict[str, Any]], None]) -> Tick:
+    told = -1
+
+    def tick(done: int, total: int) -> None:
+        nonlocal told
+        percent = done * 100 // total if total else 100
+        if percent != told:
+            told = percent
+            say({"progress": [done, total]})
+            sys.stdout.flush()
+
+    return tick
+
+
+def _tell(reading: Reading, say: Callable[[dict[str, Any]], None]) -> None:
+    for row in reading.rows:
+        say({"row": row.as_json()})
+    data: dict[str, Any] = {name: getattr(reading, name) for name in _PLAIN}
+    data["problems"] = [problem.as_json() for problem in reading.problems]
+    data["totals"] = {name: [t.shown, t.computed] for name, t in reading.totals.items()}
+    say({"reading": data})
+
+
+if __name__ == "__main__":
+    main()
