@@ -6,6 +6,7 @@ raises, and nothing here makes its HTML safe. That is the frame's work (see `vie
 
 import email
 import email.policy
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.errors import MessageError
@@ -47,7 +48,7 @@ def readable(raw: bytes) -> Readable:
     """The first HTML and the first text part that are not attachments, and the names of those."""
     try:
         message = email.message_from_bytes(raw, policy=email.policy.compat32)
-        parts = list(islice(message.walk(), MAX_PARTS))
+        parts = list(islice(_leaves(message), MAX_PARTS))
     except (RecursionError, ValueError):  # thousands of nested parts
         message = BytesHeaderParser(policy=email.policy.compat32).parsebytes(raw)
         parts = []
@@ -55,8 +56,6 @@ def readable(raw: bytes) -> Readable:
     attachments = []
     for part in parts:
         kind = part.get_content_type()
-        if part.is_multipart():
-            continue
         if part.get_content_disposition() == "attachment" or not kind.startswith("text/"):
             attachments.append(decoded(part.get_filename()) or kind)
         elif kind not in shown:
@@ -71,6 +70,18 @@ def decoded(value: object) -> str:
     with suppress(LookupError, ValueError, MessageError):  # then it is shown as it came
         text = str(make_header(decode_header(text)))
     return " ".join(text.encode("utf-8", "replace").decode().split())
+
+
+def _leaves(message: Message) -> Iterator[Message]:
+    """The parts that are no containers; an enclosed message counts as one and is not opened."""
+    waiting = [message]
+    while waiting:
+        part = waiting.pop()
+        enclosed = part.get_payload() if part.get_content_maintype() == "multipart" else None
+        if isinstance(enclosed, list):
+            waiting.extend(p for p in reversed(enclosed) if isinstance(p, Message))
+        else:
+            yield part
 
 
 def _text_of(part: Message) -> str:

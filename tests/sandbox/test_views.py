@@ -1,10 +1,13 @@
 """The inbox page: what it shows, to whom, and what hostile mail can do in it: nothing."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.test import Client
 
 from accounts.models import Membership, SigningKey, Team, User
 from campaigns.mailer.signing import generate_rsa
+from campaigns.sandbox.answers import Answerable, non_delivery_report
 from campaigns.sandbox.store import MailStore
 from campaigns.sandbox.views import PAGE_SIZE
 
@@ -158,6 +161,16 @@ def test_text_headers_and_source_are_shown_decoded_and_escaped(client, store):
         client.get(f"/sandbox/{kept.seq}/?view=headers")
     )
     assert "=?utf-8?b?5bel6LWE5p2h?=" in text_of(client.get(f"/sandbox/{kept.seq}/?view=source"))
+
+
+def test_a_bounce_is_shown_by_its_own_words_not_by_the_mail_that_it_encloses(client, store):
+    original = Answerable(HTML, SENDER, datetime.now(UTC))
+    report = non_delivery_report(original, "bounce-li@x.test", at=datetime.now(UTC))
+    kept = add(store, report, to=SENDER, returned=True)
+    page = text_of(client.get(f"/sandbox/{kept.seq}/"))
+    assert "Recipient address rejected" in page
+    assert "message/delivery-status, message/rfc822" in page
+    assert "<iframe" not in page
 
 
 def test_a_mail_without_html_is_shown_as_text(client, store):
