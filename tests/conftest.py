@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections import Counter
@@ -43,6 +44,7 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
         database["TEST"] = {"NAME": str(tmp_path_factory.mktemp("sqlite") / "test.sqlite3")}
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
@@ -55,7 +57,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             "outcomes": {name: len(found) for name, found in reporter.stats.items() if name},
             "skips": dict(skips),
         }
-        Path(path).write_text(json.dumps(totals), encoding="utf-8")
+        # The folder is gone if the runner was killed.
+        with contextlib.suppress(FileNotFoundError):
+            Path(path).write_text(json.dumps(totals), encoding="utf-8")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

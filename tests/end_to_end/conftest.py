@@ -16,6 +16,7 @@ from tests.servers.chromium import launched
 from tests.servers.dovecot import Account, Dovecot
 from tests.servers.folder import temporary_folder
 from tests.servers.postfix import Postfix
+from tests.servers.postgres import Postgres
 
 BOUNCES = "bounces@hongyan.example"
 BOUNCES_PASSWORD = "only-for-this-run"
@@ -29,12 +30,20 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The PostgreSQL server of `make test`; under plain pytest one that is started for it."""
+    if os.environ["DATABASE_URL"].startswith("postgres"):
+        yield os.environ["DATABASE_URL"]
+        return
+    with temporary_folder() as folder, Postgres(folder / "postgres") as server:
+        yield server.url
+
+
 @pytest.fixture
-def live_site(tmp_path: Path) -> Iterator[LiveSite]:
-    """A migrated site without processes: `spawn` them. It needs the servers that `make test` starts."""
-    if os.environ["REDIS_URL"].startswith("redis://127.0.0.1:9/"):
-        pytest.skip("servers: this test runs in `make test` (or set DATABASE_URL and REDIS_URL)")
-    site = LiveSite(tmp_path)
+def live_site(tmp_path: Path, postgres_url: str) -> Iterator[LiveSite]:
+    """A migrated site without processes: `spawn` them."""
+    site = LiveSite(tmp_path, postgres_url)
     try:
         yield site
     finally:

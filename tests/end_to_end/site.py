@@ -7,44 +7,44 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
-import redis
 
 from tests.servers.process import Process, free_port, greets
+from tests.servers.redis import Redis
 
 ROOT = Path(__file__).parents[2]
-# pytest's own process has database 0 of Redis; only one live site runs at a time.
-REDIS_DATABASE = 1
 CELERY = ("-m", "celery", "-A", "config.celery")
 
 
 class LiveSite:
     """Made by the fixture `live_site`. Its processes share `env`; a test may change it before it spawns.
 
-    The database is on DATABASE_URL's server, or a file if that is SQLite, and is dropped by `close()`.
+    `server_url` names any database of a PostgreSQL server: the site's own is made there and dropped by
+    `close()`. Redis is the site's alone (`redis`), so that a test may flush, stop or restart it.
     """
 
-    def __init__(self, folder: Path, given: Mapping[str, str] | None = None) -> None:
-        given = dict(os.environ if given is None else given)
+    def __init__(self, folder: Path, server_url: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.name = f"hongyan_{uuid.uuid4().hex[:12]}"
-        self._server_url = given["DATABASE_URL"]
+        self._server_url = server_url
         self.processes: dict[str, Process] = {}
         self.port = 0
-        self.env = given | {
+        self.redis = Redis(folder / "redis").start()
+        self.env = dict(os.environ) | {
             "DATABASE_URL": self._create_database(),
-            "REDIS_URL": _with_path(given["REDIS_URL"], str(REDIS_DATABASE)),
+            "REDIS_URL": self.redis.url,
             "HONGYAN_VAR": str(folder / "var"),
             "PYTHONUNBUFFERED": "1",
         }
-        with redis.Redis.from_url(self.env["REDIS_URL"]) as client:
-            client.flushdb()
-        self.manage("migrate", "--verbosity=0")
+        try:
+            self.manage("migrate", "--verbosity=0")
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def address(self) -> str:
@@ -125,7 +125,7 @@ class LiveSite:
         return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
 
     def connect(self) -> psycopg.Connection[tuple[object, ...]]:
-        """The site's database, past Django: to count rows from outside (PostgreSQL alone)."""
+        """The site's database, past Django: to count rows from outside."""
         return psycopg.connect(self.env["DATABASE_URL"])
 
     def stop(self) -> None:
@@ -137,17 +137,11 @@ class LiveSite:
     def close(self) -> None:
         """Stops everything and drops the database."""
         self.stop()
-        if not self._server_url.startswith("sqlite"):
-            with psycopg.connect(self._server_url, autocommit=True) as connection:
-                connection.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
+        self.redis.stop()
+        with psycopg.connect(self._server_url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
 
     def _create_database(self) -> str:
-        if self._server_url.startswith("sqlite"):
-            return f"sqlite:///{self.folder / 'site.sqlite3'}"
         with psycopg.connect(self._server_url, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {self.name}")
-        return _with_path(self._server_url, self.name)
-
-
-def _with_path(url: str, name: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+        return urlunsplit(urlsplit(self._server_url)._replace(path=f"/{self.name}"))

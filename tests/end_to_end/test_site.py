@@ -29,8 +29,8 @@ def test_a_site_runs_web_two_workers_and_beat_and_survives_a_killed_worker(
     assert becomes_true(lambda: not any(Path(f"/proc/{p}").exists() for p in pids), seconds=5)
 
 
-def test_two_sites_share_no_rows(live_site: LiveSite, tmp_path: Path) -> None:
-    other = LiveSite(tmp_path / "other")
+def test_two_sites_share_no_rows(live_site: LiveSite, postgres_url: str, tmp_path: Path) -> None:
+    other = LiveSite(tmp_path / "other", postgres_url)
     try:
         assert other.env["DATABASE_URL"] != live_site.env["DATABASE_URL"]
         other.manage("shell", "--no-imports", "-c", MAKE_A_TEAM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -115,6 +116,20 @@ def test_stopping_kills_children_that_stay_behind(tmp_path: Path) -> None:
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DidNotStart, match="no-such-program"):
         Process(["no-such-program"], log=tmp_path / "log")
+
+
+def test_a_wheel_in_a_closed_folder_is_copied_to_where_its_user_can_run_it(folder: Path) -> None:
+    found = postgres.wheel_binaries()
+    assert found is not None
+    package = found.parents[1]
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700)
+    for source in (package, package.with_name(f"{postgres.WHEEL}.libs")):
+        (closed / source.name).symlink_to(source)
+    binaries = closed / package.name / found.parent.name / "bin"
+    with postgres.Postgres(folder / "postgres", binaries=binaries) as server:
+        is_copy = server.binaries.is_relative_to(server.folder)
+    assert is_copy is (os.geteuid() == 0)
 
 
 def test_a_server_does_not_run_as_root(folder: Path) -> None:
