@@ -22,7 +22,9 @@ from campaigns.mailer.bounces.writer import Writer
 from campaigns.mailer.bounces.writers.order import writer_of
 from campaigns.mailer.bounces.writers.powermta import CATEGORIES
 
-Kind = Literal["bounce", "delivered", "feedback", "autoreply", "challenge", "ordinary", "unrecognised"]
+Kind = Literal[
+    "bounce", "delivered", "feedback", "autoreply", "challenge", "ordinary", "unrecognised"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,9 @@ _ENVELOPE_FIELDS = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-
 
 
 def _envelope_to(part: Part) -> tuple[str, ...]:
-    found = (a for name in _ENVELOPE_FIELDS for v in part.get_all(name)[:10] for a in addresses_in(v))
+    found = (
+        a for name in _ENVELOPE_FIELDS for v in part.get_all(name)[:10] for a in addresses_in(v)
+    )
     return tuple(dict.fromkeys(found))[:20]
 
 
@@ -108,7 +112,9 @@ def _is_complaint(reading: Reading) -> bool:
     returned_names = {name for name, _ in reading.returned}
     if "x-hmxmroriginalrecipient" in returned_names:
         return True
-    return subject.startswith(("complaint about message from", "abuse report", "email feedback report for ip"))
+    return subject.startswith(
+        ("complaint about message from", "abuse report", "email feedback report for ip")
+    )
 
 
 def _feedback(reading: Reading) -> _Found:
@@ -122,13 +128,20 @@ def _notified(notification: amazonsns.Notification) -> _Found:
         kind: Kind = "delivered" if notification.kind == "delivered" else "feedback"
         return (
             kind,
-            tuple(Recipient(a, "soft", kind, None, act) for a, act, _, _ in notification.recipients),
+            tuple(
+                Recipient(a, "soft", kind, None, act) for a, act, _, _ in notification.recipients
+            ),
             "",
             "",
         )
     recipients = []
     for address, action, status, diagnostic in notification.recipients:
-        evidence = Evidence(reply=diagnostic, status=best_status(diagnostic, status), action=action, machine_readable=True)
+        evidence = Evidence(
+            reply=diagnostic,
+            status=best_status(diagnostic, status),
+            action=action,
+            machine_readable=True,
+        )
         verdict = judge(evidence)
         recipients.append(Recipient(address, verdict.cls, verdict.reason, evidence.status, action))
     kind = "bounce" if recipients else "unrecognised"
@@ -144,7 +157,9 @@ def _by_status(reading: Reading) -> _Found | None:
     actions = [_action(r) for r in usable]
     if all(action in ("delivered", "relayed", "expanded") for action in actions):
         done = zip(usable, actions, strict=True)
-        recipients = tuple(Recipient(r.address, "soft", "delivered", r.status, act) for r, act in done)
+        recipients = tuple(
+            Recipient(r.address, "soft", "delivered", r.status, act) for r, act in done
+        )
         return "delivered", recipients, "", mta
     paragraphs = prose.find_recipients(reading.said, set(), None)
     failing = [
@@ -190,10 +205,16 @@ def _by_prose(reading: Reading) -> _Found:
     fails = speaks_of_failure(reading.subject, reading.said)
     if not (suspected and fails) and not (writer and writer.sure):
         return ("autoreply" if is_autoreply(part, reading.said) else "ordinary"), (), "", ""
-    own = {a.lower() for name in ("from", "to", "reply-to", "sender") for a in addresses_in(part.get(name))}
+    own = {
+        a.lower()
+        for name in ("from", "to", "reply-to", "sender")
+        for a in addresses_in(part.get(name))
+    }
     findings = prose.find_recipients(reading.said, own, writer)
     failed = addresses_in(",".join(part.get_all("x-failed-recipients")))
-    if not findings or (failed and not {f.address.lower() for f in findings} & {a.lower() for a in failed}):
+    if not findings or (
+        failed and not {f.address.lower() for f in findings} & {a.lower() for a in failed}
+    ):
         findings = [prose.Finding(a, reading.said) for a in failed] or findings
     if not findings:
         nested = _nested(reading)
@@ -216,7 +237,20 @@ def _by_prose(reading: Reading) -> _Found:
 
 def _is_delay(reading: Reading) -> bool:
     said = normalised(f"{reading.subject} {reading.said[:3000]}")
-    return any(w in said for w in ("warning message only", "this is a warning", "delayed", "not yet been delivered", "will be retried", "still being retried")) and "failed permanently" not in said
+    return (
+        any(
+            w in said
+            for w in (
+                "warning message only",
+                "this is a warning",
+                "delayed",
+                "not yet been delivered",
+                "will be retried",
+                "still being retried",
+            )
+        )
+        and "failed permanently" not in said
+    )
 
 
 def _nested(reading: Reading) -> _Found | None:

@@ -146,7 +146,7 @@ def _completed(recipient: RecipientStatus, fields: dict[str, str]) -> RecipientS
 
 
 def _action(value: str) -> str | None:
-    """"failed (host unreachable)" and "failure" occur; the first word decides."""
+    """ "failed (host unreachable)" and "failure" occur; the first word decides."""
     word = re.split(r"[^a-z]", value.strip().lower(), maxsplit=1)[0]
     aliases = {"failure": "failed", "fail": "failed", "expired": "delayed", "delay": "delayed"}
     word = aliases.get(word, word)

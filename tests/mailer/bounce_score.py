@@ -97,9 +97,7 @@ def _score_bounce(total: Score, truth: dict[str, Any], report: bounce.Report) ->
         _score_cause(total, truth["file"], recipient, answer)
 
 
-def _named(
-    found: dict[str, bounce.Recipient], expected: dict[str, Any]
-) -> bounce.Recipient | None:
+def _named(found: dict[str, bounce.Recipient], expected: dict[str, Any]) -> bounce.Recipient | None:
     names = (n.lower() for n in (expected["address"], expected["alias"]) if n)
     return next((found[n] for n in names if n in found), None)
 

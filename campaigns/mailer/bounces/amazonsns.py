@@ -20,7 +20,11 @@ MAX_JSON = 200_000
 #: A long line that a mail server broke up.
 _FOLDED = re.compile(r"!?\n ")
 _KINDS = {"bounce": "bounce", "complaint": "feedback", "delivery": "delivered"}
-_LISTS = {"bounce": "bouncedRecipients", "complaint": "complainedRecipients", "delivery": "recipients"}
+_LISTS = {
+    "bounce": "bouncedRecipients",
+    "complaint": "complainedRecipients",
+    "delivery": "recipients",
+}
 
 
 def read_notification(text: str) -> Notification | None:
@@ -44,7 +48,9 @@ def _notification(data: dict[str, Any]) -> Notification | None:
     if named not in _KINDS or not isinstance(section, dict):
         return None
     listed = section.get(_LISTS[named])
-    entries = [_recipient(entry, named) for entry in listed[:100]] if isinstance(listed, list) else []
+    entries = (
+        [_recipient(entry, named) for entry in listed[:100]] if isinstance(listed, list) else []
+    )
     mail = data.get("mail")
     message_id = str(mail.get("messageId") or "") if isinstance(mail, dict) else ""
     return Notification(_KINDS[named], tuple(e for e in entries if e[0]), message_id[:300])
@@ -57,4 +63,9 @@ def _recipient(entry: object, named: str) -> tuple[str, str | None, str | None, 
         return "", None, None, ""
     text = {k: v[:2000] if isinstance(v, str) else "" for k, v in entry.items()}
     action = text.get("action") or ("failed" if named == "bounce" else None)
-    return text.get("emailAddress", ""), action, text.get("status") or None, text.get("diagnosticCode", "")
+    return (
+        text.get("emailAddress", ""),
+        action,
+        text.get("status") or None,
+        text.get("diagnosticCode", ""),
+    )

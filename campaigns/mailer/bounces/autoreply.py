@@ -14,11 +14,27 @@ _SUBJECT = re.compile(
     r"自动(?:回复|答复|应答|回覆)|自動(?:回覆|返信|応答)|外出|不在通知|休假|автоответ|отсутств)"
 )
 _BODY = (
-    "this is an automatic reply", "this is an automated response", "this is an auto-reply",
-    "i am currently away", "i am currently out of", "i'm out of the office", "i am out of the office",
-    "i will be out of the office", "i'm on vacation", "i am on vacation", "is no longer in use. please contact",
-    "这是一封自动回复", "自动回复邮件", "此邮件为自动回复", "系统自动回复", "我正在休假", "您的邮件我已经收到", "您的来信已收到",
-    "您好，我已收到您的邮件", "自動返信", "自動応答",
+    "this is an automatic reply",
+    "this is an automated response",
+    "this is an auto-reply",
+    "i am currently away",
+    "i am currently out of",
+    "i'm out of the office",
+    "i am out of the office",
+    "i will be out of the office",
+    "i'm on vacation",
+    "i am on vacation",
+    "is no longer in use. please contact",
+    "这是一封自动回复",
+    "自动回复邮件",
+    "此邮件为自动回复",
+    "系统自动回复",
+    "我正在休假",
+    "您的邮件我已经收到",
+    "您的来信已收到",
+    "您好，我已收到您的邮件",
+    "自動返信",
+    "自動応答",
 )
 
 
@@ -30,7 +46,16 @@ def is_autoreply(part: Part, text: str) -> bool:
     precedence = f"{part.get('precedence')} {part.get('x-precedence')}".lower()
     if "auto_reply" in precedence or "auto-reply" in precedence:
         return True
-    if any(part.get(name) for name in ("x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-reply", "x-vacation")):
+    if any(
+        part.get(name)
+        for name in (
+            "x-autoreply",
+            "x-autorespond",
+            "x-autoresponder",
+            "x-auto-reply",
+            "x-vacation",
+        )
+    ):
         return part.get("x-autoreply").lower() != "no"
     if _SUBJECT.match(header_text(part.get("subject"))):
         return True

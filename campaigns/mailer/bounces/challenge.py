@@ -1,21 +1,51 @@
 """Challenge and response: a filter asks the sender to prove that a person sent the message."""
 
 _SENDERS = (
-    "@boxbe.com", "bluebottle.com", "spamarrest.com", "@sneakemail", "mailblocks.com", "@vanquish.com",
-    "@spamcop-challenge", "@tmda.", "-confirm+", "@cleanmx", "@dp.cz-challenge",
+    "@boxbe.com",
+    "bluebottle.com",
+    "spamarrest.com",
+    "@sneakemail",
+    "mailblocks.com",
+    "@vanquish.com",
+    "@spamcop-challenge",
+    "@tmda.",
+    "-confirm+",
+    "@cleanmx",
+    "@dp.cz-challenge",
 )
-_HEADERS = ("x-bluebottle-request", "x-tmda-confirm", "x-spamarrest", "x-spam-arrest", "x-boxbe-cr", "x-ask-action")
+_HEADERS = (
+    "x-bluebottle-request",
+    "x-tmda-confirm",
+    "x-spamarrest",
+    "x-spam-arrest",
+    "x-boxbe-cr",
+    "x-ask-action",
+)
 _WORDS = (
     "please click on the following link to have your address added",
     "to have your address added to the recipient's allowed",
     "to confirm that your message was sent by you",
-    "your message has been held", "add you to my guest list", "added to my guest list",
-    "to my approved senders", "to be added to the approved", "approve you as a sender",
-    "verify that you are a real person", "confirm that you are a human", "prove that you are human",
-    "has not yet been delivered because it is awaiting your confirmation", "challenge-response", "challenge/response",
-    "this message was created automatically by tmda", "active spam killer", "reply to this message to confirm",
-    "please click the link below to verify", "action required to deliver", "boxbe",
-    "需要您验证", "请点击以下链接完成验证", "发件人验证",
+    "your message has been held",
+    "add you to my guest list",
+    "added to my guest list",
+    "to my approved senders",
+    "to be added to the approved",
+    "approve you as a sender",
+    "verify that you are a real person",
+    "confirm that you are a human",
+    "prove that you are human",
+    "has not yet been delivered because it is awaiting your confirmation",
+    "challenge-response",
+    "challenge/response",
+    "this message was created automatically by tmda",
+    "active spam killer",
+    "reply to this message to confirm",
+    "please click the link below to verify",
+    "action required to deliver",
+    "boxbe",
+    "需要您验证",
+    "请点击以下链接完成验证",
+    "发件人验证",
 )
 
 

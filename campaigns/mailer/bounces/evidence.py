@@ -12,7 +12,10 @@ _BLANKS = re.compile(r"\s+")
 _CODE = re.compile(r"(?<![\d.])([245]\d\d)[ -](?:#?[245]\.\d{1,3}\.\d{1,3}|\D)")
 _REPEATED_CODE = re.compile(r" [245]\d\d-(?:[245]\.\d{1,3}\.\d{1,3} )?")
 #: What IronPort puts before every reply, whatever the server said.
-_OWN_PREFIX = re.compile(r"[45]\.\d\.\d - (?:unknown address error|bad destination (?:host|mailbox address))[ :,]{1,3}(?=[45]\d\d)", re.I)
+_OWN_PREFIX = re.compile(
+    r"[45]\.\d\.\d - (?:unknown address error|bad destination (?:host|mailbox address))[ :,]{1,3}(?=[45]\d\d)",
+    re.I,
+)
 #: How programs say which command the reply answered.
 _COMMAND = re.compile(
     r"(?:in reply to|in response to|after|did not like our|smtp:|>>>|<<<|step:|\[|\(|command-+|command:)"

@@ -26,7 +26,9 @@ _RETURNED = re.compile(
     r"original message headers?|message headers|rejected message|"
     r"----+ ?original|原始邮件|原邮件|原始信件|退回的邮件|元のメッセージ|old message:)"
 )
-_RETURNED_FIELD = re.compile(r"(?i)^>?(?:Return-Path|Received|DKIM-Signature|X-Received|Delivered-To|ARC-Seal)\s{0,2}:")
+_RETURNED_FIELD = re.compile(
+    r"(?i)^>?(?:Return-Path|Received|DKIM-Signature|X-Received|Delivered-To|ARC-Seal)\s{0,2}:"
+)
 _ECHOED_FIELD = re.compile(
     r"(?i)^[\s>]{0,20}(?:from|to|cc|bcc|subject|sent|date|reply-to|sender|message-id|original sender|"
     r"reporting-mta|received-from-mta|last-attempt-date|x-postfix-sender|发件人|主题|发送时间|时间|"
@@ -40,7 +42,9 @@ _LABELLED = re.compile(
     rf"(?:[^\S\n]{{0,4}}[:：是为（(*\"'<]{{1,4}}[^\S\n]{{0,6}}|[^\S\n]{{1,6}}(?:is |was )?)[<（(\"'*]{{0,3}}({ADDRESS_PATTERN})"
 )
 _RCPT = re.compile(rf"(?i)RCPT TO:\s{{0,3}}<?({ADDRESS_PATTERN})")
-_HELP = re.compile(r"(?i)please (?:contact|send)|contact |for (?:further )?assistance|questions|联系|お問い合わせ|ご連絡")
+_HELP = re.compile(
+    r"(?i)please (?:contact|send)|contact |for (?:further )?assistance|questions|联系|お問い合わせ|ご連絡"
+)
 #: After such a line come those who got nothing; what stands above is about the message.
 _ANCHOR = re.compile(
     r"(?i)following (?:e-?mail )?(?:address|recipient|user|list of recipients)|did not reach|addresse?s?(?:\(es\))? failed|failed addresses|failed recipients|"
@@ -104,7 +108,9 @@ def _by_pattern(lines: list[str], pattern: re.Pattern[str]) -> list[Finding]:
     return found
 
 
-def _paragraphs(lines: list[str], rule: Callable[[str, set[str]], str], own: set[str]) -> list[Finding]:
+def _paragraphs(
+    lines: list[str], rule: Callable[[str, set[str]], str], own: set[str]
+) -> list[Finding]:
     found: list[Finding] = []
     for line in lines:
         address = "" if _ECHOED_FIELD.match(line) or _DERIVED.search(line) else rule(line, own)
@@ -136,14 +142,16 @@ def _opening(line: str, own: set[str]) -> str:
         address = clean(second[1])
     # "x@example.net の…" or "x@example.net, not ..." in the middle of a sentence opens nothing.
     rest = line[match.end() :].strip(" >\"')]}")
-    is_sentence = rest[:1] == "," or (rest[:4].lower() in ("and ", "for ", "if y") )
+    is_sentence = rest[:1] == "," or (rest[:4].lower() in ("and ", "for ", "if y"))
     return "" if is_sentence or not is_address(address) else address
 
 
 def _labelled(line: str, own: set[str]) -> str:
     match = _LABELLED.search(line)
     address = clean(match[1]) if match else ""
-    return "" if address.lower() in own or _HELP.search(line) or not is_address(address) else address
+    return (
+        "" if address.lower() in own or _HELP.search(line) or not is_address(address) else address
+    )
 
 
 def _at_rcpt(line: str, own: set[str]) -> str:

@@ -10,7 +10,13 @@ from campaigns.mailer.bounces.texts import header_text, text_of
 
 #: Readable text kept of a whole message, in characters.
 MAX_READABLE = 256 * 1024
-_STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status", "message/xdelivery-status")
+#: Text parts read of one message.
+MAX_TEXTS = 10
+_STATUS_TYPES = (
+    "message/delivery-status",
+    "message/global-delivery-status",
+    "message/xdelivery-status",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +65,17 @@ def _collect(part: Part, texts: list[str]) -> None:
             chosen = tuple(plain[:1]) or part.parts
         for child in chosen:
             _collect(child, texts)
-    elif part.content_type.startswith(("text/plain", "text/html", "multipart/")) and len(texts) < 10:
-        if not part.get("content-disposition").lower().startswith("attachment") or not texts:
+    elif _is_readable(part) and len(texts) < MAX_TEXTS:
+        is_attached = part.get("content-disposition").lower().startswith("attachment")
+        if not (is_attached and texts):
             texts.append(text_of(part))
+
+
+def _is_readable(part: Part) -> bool:
+    """Text; and a multipart whose boundary never came is text to a person."""
+    return part.content_type in ("text/plain", "text/html") or part.content_type.startswith(
+        "multipart/"
+    )
 
 
 def _of_types(part: Part, types: tuple[str, ...]) -> str:
@@ -73,5 +87,7 @@ def _undeclared_status(text: str) -> str:
     if not dsn.has_recipient_fields(text):
         return ""
     lowered = text.lower()
-    start = min(p for p in (lowered.find("reporting-mta:"), lowered.find("final-recipient:")) if p >= 0)
+    start = min(
+        p for p in (lowered.find("reporting-mta:"), lowered.find("final-recipient:")) if p >= 0
+    )
     return text[start:]

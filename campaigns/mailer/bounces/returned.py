@@ -6,12 +6,27 @@ from campaigns.mailer.bounces.texts import transfer_decoded
 
 #: Fields kept of the returned message, by lower-case name.
 KEPT = (
-    "message-id", "subject", "from", "to", "date", "return-path", "x-original-to", "delivered-to",
-    "list-unsubscribe", "feedback-id", "x-hmxmroriginalrecipient", "x-failed-recipients",
+    "message-id",
+    "subject",
+    "from",
+    "to",
+    "date",
+    "return-path",
+    "x-original-to",
+    "delivered-to",
+    "list-unsubscribe",
+    "feedback-id",
+    "x-hmxmroriginalrecipient",
+    "x-failed-recipients",
 )
 _RETURNED_TYPES = (
-    "message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers",
-    "message/global-headers", "message/partial", "text/rfc822",
+    "message/rfc822",
+    "message/global",
+    "text/rfc822-headers",
+    "message/rfc822-headers",
+    "message/global-headers",
+    "message/partial",
+    "text/rfc822",
 )
 Headers = tuple[tuple[str, str], ...]
 
@@ -27,7 +42,9 @@ def returned_header(part: Part, tail: str) -> Headers:
             fields = read_headers(transfer_decoded(candidate)[:64_000])
             if fields:
                 return fields
-    lines = "\n".join(line.lstrip("> ") if line.startswith(">") else line for line in tail[:64_000].split("\n"))
+    lines = "\n".join(
+        line.lstrip("> ") if line.startswith(">") else line for line in tail[:64_000].split("\n")
+    )
     return read_headers(lines.encode("utf-8", "replace"))
 
 

@@ -17,26 +17,95 @@ _SUBJECT = re.compile(
     r"impossible de remettre|échec|退信|退回|投递失败|发送失败|无法投递|未送达|无法送达|退件|傳遞失敗|無法傳遞|配信不能|配信でき|送信エラー|未達|届けられ|не доставлено|недоставлен)"
 )
 _FAILURE = (
-    "could not be delivered", "couldn't be delivered", "could not deliver", "not be delivered", "was not delivered",
-    "wasn't delivered", "not delivered", "undeliver", "unable to deliver", "unable to send", "wasn't able to deliver",
-    "failed to deliver", "delivery failed", "delivery failure", "delivery has failed", "deliver your message",
-    "returned mail", "returned message", "has been returned", "did not reach", "permanent error", "permanent fatal",
-    "fatal error", "delivery error", "failed permanently", "has been delayed", "not yet been delivered", "rejected",
-    "mailbox is full", "mailbox full", "user unknown", "unknown user", "no such user", "does not exist", "cannot be delivered",
-    "can't be delivered", "not a valid", "failed address", "over quota", "bounced", "failed recipient", "non-delivery",
-    "not exactly match", "did not exactly match", "trouble delivering", "non délivr", "konnte nicht", "nicht zugestellt",
-    "non è stato", "no se pudo", "não foi possível", "не может быть доставлен", "невозможно доставить",
-    "退信", "退回", "投递失败", "发送失败", "无法投递", "未送达", "无法送达", "被拒", "拒收", "不存在", "已满", "未能送达", "未能投递",
-    "送信できません", "配信できません", "届けられません", "お届けできません", "送信に失敗", "配送できません", "傳遞", "無法",
+    "could not be delivered",
+    "couldn't be delivered",
+    "could not deliver",
+    "not be delivered",
+    "was not delivered",
+    "wasn't delivered",
+    "not delivered",
+    "undeliver",
+    "unable to deliver",
+    "unable to send",
+    "wasn't able to deliver",
+    "failed to deliver",
+    "delivery failed",
+    "delivery failure",
+    "delivery has failed",
+    "deliver your message",
+    "returned mail",
+    "returned message",
+    "has been returned",
+    "did not reach",
+    "permanent error",
+    "permanent fatal",
+    "fatal error",
+    "delivery error",
+    "failed permanently",
+    "has been delayed",
+    "not yet been delivered",
+    "rejected",
+    "mailbox is full",
+    "mailbox full",
+    "user unknown",
+    "unknown user",
+    "no such user",
+    "does not exist",
+    "cannot be delivered",
+    "can't be delivered",
+    "not a valid",
+    "failed address",
+    "over quota",
+    "bounced",
+    "failed recipient",
+    "non-delivery",
+    "not exactly match",
+    "did not exactly match",
+    "trouble delivering",
+    "non délivr",
+    "konnte nicht",
+    "nicht zugestellt",
+    "non è stato",
+    "no se pudo",
+    "não foi possível",
+    "не может быть доставлен",
+    "невозможно доставить",
+    "退信",
+    "退回",
+    "投递失败",
+    "发送失败",
+    "无法投递",
+    "未送达",
+    "无法送达",
+    "被拒",
+    "拒收",
+    "不存在",
+    "已满",
+    "未能送达",
+    "未能投递",
+    "送信できません",
+    "配信できません",
+    "届けられません",
+    "お届けできません",
+    "送信に失敗",
+    "配送できません",
+    "傳遞",
+    "無法",
 )
 
 
 def looks_like_report(part: Part) -> bool:
     """By its sender, its null return path or its subject."""
     sender = header_text(part.get("from"))
-    if part.content_type == "multipart/report" or _DAEMON.search(sender) or part.get("x-failed-recipients"):
+    if (
+        part.content_type == "multipart/report"
+        or _DAEMON.search(sender)
+        or part.get("x-failed-recipients")
+    ):
         return True
-    if part.get("return-path").replace(" ", "") in ("<>", "<MAILER-DAEMON>") and not part.get("in-reply-to"):
+    if part.get("return-path").replace(" ", "") in ("<>", "<MAILER-DAEMON>") and not part.get(
+        "in-reply-to"
+    ):
         return True
     return bool(_SUBJECT.search(header_text(part.get("subject"))))
 

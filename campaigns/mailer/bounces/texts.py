@@ -11,7 +11,9 @@ from campaigns.mailer.bounces.parts import Part
 #: Longest text kept of one part, in bytes before and characters after decoding.
 MAX_TEXT = 192 * 1024
 
-_ENCODED_WORD = re.compile(r"=\?([A-Za-z0-9_.:-]{1,40})(?:\*[A-Za-z-]{0,20})?\?([BbQq])\?([^?\s]{0,600})\?=")
+_ENCODED_WORD = re.compile(
+    r"=\?([A-Za-z0-9_.:-]{1,40})(?:\*[A-Za-z-]{0,20})?\?([BbQq])\?([^?\s]{0,600})\?="
+)
 _BETWEEN_WORDS = re.compile(r"(\?=)\s{1,20}(=\?)")
 _HIDDEN = re.compile(r"<(script|style|head)\b", re.I)
 _LINE_ELEMENT = re.compile(r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table|/?pre)\b[^<>]*>", re.I)
@@ -73,7 +75,7 @@ def decode(body: bytes, charset: str) -> str:
                 return body.decode(candidate)
         except (LookupError, ValueError):
             continue
-    return body.decode("utf-8" if b"\x80" <= body[:1] else "latin-1", "replace")
+    return body.decode("utf-8" if body[:1] >= b"\x80" else "latin-1", "replace")
 
 
 def from_html(markup: str) -> str:

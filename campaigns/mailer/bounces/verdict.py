@@ -95,7 +95,9 @@ def judge(evidence: Evidence, told: str | None = None) -> Verdict:
 
 def _reason(evidence: Evidence) -> str:
     reply, around = normalised(evidence.reply), normalised(evidence.around)
-    cause = _said(reply, evidence) or _by_status(evidence.status, evidence) or _said(around, evidence)
+    cause = (
+        _said(reply, evidence) or _by_status(evidence.status, evidence) or _said(around, evidence)
+    )
     if cause is not None:
         return cause
     if evidence.action == "delayed":

@@ -10,10 +10,10 @@ from campaigns.mailer.bounces.writer import Writer
 WRITER = Writer(
     name="communigate",
     marks=(
-        'this report relates to a message you sent with',
-        'failed to deliver to',
-        'recipient address:',
-        'message delivery to',
+        "this report relates to a message you sent with",
+        "failed to deliver to",
+        "recipient address:",
+        "message delivery to",
     ),
     sure=False,
 )

@@ -9,16 +9,16 @@ from campaigns.mailer.bounces.writer import Writer
 WRITER = Writer(
     name="domino",
     marks=(
-        'was not delivered to:',
-        'failure reasons',
-        'no route found to domain',
+        "was not delivered to:",
+        "failure reasons",
+        "no route found to domain",
     ),
     causes=(
-        ('not listed in', 'userunknown'),
-        ('no route found to domain', 'hostunknown'),
-        ('ディレクトリのリストにありません', 'userunknown'),
-        ('server not found in public name & address book', 'hostunknown'),
-        ('cannot route mail to user', 'userunknown'),
-        ('no matches found in', 'userunknown'),
+        ("not listed in", "userunknown"),
+        ("no route found to domain", "hostunknown"),
+        ("ディレクトリのリストにありません", "userunknown"),
+        ("server not found in public name & address book", "hostunknown"),
+        ("cannot route mail to user", "userunknown"),
+        ("no matches found in", "userunknown"),
     ),
 )

@@ -11,11 +11,7 @@ from campaigns.mailer.bounces.writer import Writer
 
 WRITER = Writer(
     name="dragonfly",
-    marks=(
-        'this is the dragonfly mail agent',
-    ),
+    marks=("this is the dragonfly mail agent",),
     recipient=re.compile(r"(?i)delivering your mail to <?(ADDR)".replace("ADDR", ADDRESS_PATTERN)),
-    causes=(
-        ("couldn't find host", 'hostunknown'),
-    ),
+    causes=(("couldn't find host", "hostunknown"),),
 )

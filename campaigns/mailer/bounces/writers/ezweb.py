@@ -14,16 +14,20 @@ from campaigns.mailer.bounces.writer import Writer
 WRITER = Writer(
     name="ezweb",
     marks=(
-        'each of the following recipients was rejected by a remote',
-        'could not be delivered to: <',
-        'the user(s) account is',
-        'as their mailbox is full',
-        'the following recipients did not receive this message',
+        "each of the following recipients was rejected by a remote",
+        "could not be delivered to: <",
+        "the user(s) account is",
+        "as their mailbox is full",
+        "the following recipients did not receive this message",
     ),
-    recipient=re.compile(r"(?i)(?:Recipient|could not be delivered to)\s{0,3}:\s{0,3}<(ADDR)>".replace("ADDR", ADDRESS_PATTERN)),
+    recipient=re.compile(
+        r"(?i)(?:Recipient|could not be delivered to)\s{0,3}:\s{0,3}<(ADDR)>".replace(
+            "ADDR", ADDRESS_PATTERN
+        )
+    ),
     causes=(
-        ('the user(s) account is disabled', 'suspend'),
-        ('the user(s) account is temporarily over quota', 'mailboxfull'),
-        ('as their mailbox is full', 'mailboxfull'),
+        ("the user(s) account is disabled", "suspend"),
+        ("the user(s) account is temporarily over quota", "mailboxfull"),
+        ("as their mailbox is full", "mailboxfull"),
     ),
 )

@@ -9,13 +9,13 @@ from campaigns.mailer.bounces.writer import Writer
 WRITER = Writer(
     name="opensmtpd",
     marks=(
-        'this is the mailer-daemon, please do not reply to this',
-        'following list of recipients',
+        "this is the mailer-daemon, please do not reply to this",
+        "following list of recipients",
     ),
     causes=(
-        ('no mx found for domain', 'notaccept'),
-        ('no mx found for destination', 'notaccept'),
-        ('invalid recipient', 'userunknown'),
-        ('domain does not exist', 'hostunknown'),
+        ("no mx found for domain", "notaccept"),
+        ("no mx found for destination", "notaccept"),
+        ("invalid recipient", "userunknown"),
+        ("domain does not exist", "hostunknown"),
     ),
 )

@@ -9,8 +9,8 @@ from campaigns.mailer.bounces.writer import Writer
 WRITER = Writer(
     name="postfix",
     marks=(
-        'this is the postfix program',
-        'this is the mail system at host',
+        "this is the postfix program",
+        "this is the mail system at host",
         "i'm sorry to have to inform you",
     ),
 )

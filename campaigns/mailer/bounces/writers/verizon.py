@@ -10,12 +10,10 @@ from campaigns.mailer.bounces.writer import Writer
 WRITER = Writer(
     name="verizon",
     marks=(
-        'message could not be delivered to mobile',
-        'message: message could not be delivered',
-        'no valid recipients for this mm',
-        'vtext.com',
+        "message could not be delivered to mobile",
+        "message: message could not be delivered",
+        "no valid recipients for this mm",
+        "vtext.com",
     ),
-    causes=(
-        ('no valid recipients for this mm', 'userunknown'),
-    ),
+    causes=(("no valid recipients for this mm", "userunknown"),),
 )
