@@ -89,8 +89,8 @@ def run_probe(probe_id: int) -> None:
 
 _BY_KIND = {
     "tick": lambda _id: tick.delay(),
-    "read_workbook": lambda row_id: read_workbook.delay(row_id),
-    "run_probe": lambda row_id: run_probe.delay(row_id),
+    "read_workbook": read_workbook.delay,
+    "run_probe": run_probe.delay,
 }
 
 

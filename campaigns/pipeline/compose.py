@@ -20,7 +20,14 @@ from campaigns.mailer.address import AddressFault, Mailbox
 from campaigns.mailer.message import Message, MessageFault, Skeleton
 from campaigns.mailer.signing import Algorithm, Signer
 from campaigns.mailer.smtp import Envelope
-from campaigns.mailer.template import Rendered, Renderer, RenderError, TemplateSource
+from campaigns.mailer.template import (
+    Cell,
+    Rendered,
+    Renderer,
+    RenderError,
+    TemplateFaults,
+    TemplateSource,
+)
 from campaigns.mailer.tokens import Tokens
 from campaigns.models import Campaign, Delivery, WorkbookRow
 from campaigns.models.campaign import Duplicates
@@ -73,7 +80,11 @@ class Composer:
     def __init__(self, campaign: Campaign, relay: Relay) -> None:
         self.campaign, self.relay = campaign, relay
         self.tokens = tokens()
-        self.renderer = Renderer(source_of(campaign))
+        try:
+            self.renderer = Renderer(source_of(campaign))
+        except TemplateFaults as faults:
+            first = faults.faults[0]
+            raise Unsendable("template", f"{first.part} {first.line}:{first.column}") from faults
         self.domain = campaign.from_address.rpartition("@")[2].lower()
         reply_to = Mailbox("", campaign.reply_to) if campaign.reply_to else None
         self.skeleton = Skeleton(
@@ -92,15 +103,12 @@ class Composer:
 
     def render(self, delivery: Delivery) -> Rendered:
         """Subject, HTML and text with this recipient's values."""
-        extra: dict[str, str] = {}
-        if not self.campaign.is_payslip:
-            extra["unsubscribe_url"] = self._unsubscribe_url(delivery)
         try:
             if delivery.row_id is not None:
-                values, slips = self._row_values(delivery)
+                values, cells = self._row_values(delivery)
             else:
-                values, slips = contact_values(delivery), []
-            rendered = self.renderer.render(values, slips=slips, extra=extra)
+                values, cells = contact_values(delivery), []
+            rendered = self.renderer.render(values, rows=cells, extra=self._extra(delivery))
         except RenderError as error:
             raise Unsendable(f"render_{error.kind}", self._place(delivery, error)) from error
         except ContentDestroyed as error:
@@ -108,6 +116,18 @@ class Composer:
         if delivery.purpose == DeliveryPurpose.TEST:
             return Rendered(TEST_PREFIX + rendered.subject, rendered.html, rendered.text)
         return rendered
+
+    def _extra(self, delivery: Delivery) -> dict[str, str]:
+        """The names that are no merge fields (mailer.template_source.EXTRA_NAMES)."""
+        extra = {
+            "name": self._name(delivery),
+            "address": delivery.address,
+            "title": self.campaign.name,
+            "sender_name": self.campaign.from_name,
+        }
+        if not self.campaign.is_payslip:
+            extra["unsubscribe_url"] = self._unsubscribe_url(delivery)
+        return extra
 
     def _message(self, delivery: Delivery, rendered: Rendered) -> Message:
         delivery.message_id = delivery.message_id or return_path.message_id(
@@ -203,12 +223,12 @@ class Composer:
         }
         return {ADDRESS_FIELD: row.address, NAME_FIELD: opened.get("name") or "", **values}
 
-    def _cells(self, row: WorkbookRow) -> list[tuple[str, str]]:
-        """Every visible column but address and name, as (name, value) in the sheet's order."""
+    def _cells(self, row: WorkbookRow) -> list[Cell]:
+        """Every visible column but address and name, in the sheet's order."""
         left_out = {self.campaign.workbook.address_column, self.campaign.workbook.name_column}
         values = self._opened(row)["values"]
         return [
-            (column["name"], values[index] or "")
+            Cell(column["name"], values[index] or "")
             for index, column in enumerate(self.columns)
             if index not in left_out and index < len(values)
         ]

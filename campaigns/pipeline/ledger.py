@@ -1,21 +1,33 @@
 """The quota ledger: every message whose content began occupies its relay's windows.
 
 In production it lies in Redis, shared by all workers on all machines, and each operation is one
-atomic script; embedded it is `mailer.throttle.MemoryLedger` in the one process. Both are rebuilt
-from the Attempt rows when they are empty: Redis was flushed or restarted (its run_id differs), or
-the process is new. So no restart ever gives a fresh quota (docs/adr/0004).
+atomic script; embedded it is `MemoryLedger` in the one process. Both are rebuilt from the Attempt
+rows when they are empty: Redis was flushed or restarted (its run_id differs), or the process is
+new. So no restart ever gives a fresh quota (docs/adr/0004-quota-ledger.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
-from campaigns.mailer.throttle import Permit, Window
+from django.conf import settings
+from django.db.models.functions import Now
+from redis import Redis
 
-# The longest window that a provider counts in; older attempts occupy nothing.
-HISTORY = timedelta(hours=49)
+from accounts.models import Relay
+from campaigns.mailer.throttle import MemoryLedger, Permit, Window, WindowKind
+from campaigns.models import Attempt, Claim
+from campaigns.pipeline.redis_ledger import RedisLedger
+
+# The longest window that a provider counts in is a calendar day of 25 hours; and some slack.
+HISTORY = timedelta(hours=26)
+# Permits that a worker takes at once where no second's limit asks for one at a time.
+BLOCK = 20
 
 
 class Ledger(Protocol):
@@ -30,3 +42,83 @@ class Ledger(Protocol):
     def abandon(self, group: str, claim: str) -> None: ...
 
     def usage(self, group: str, windows: Sequence[Window]) -> list[int]: ...
+
+
+def windows_of(relay: Relay) -> list[Window]:
+    """All limits of the relay, which hold at once."""
+    return [
+        Window(WindowKind(limit.window), limit.amount, limit.zone or None)
+        for limit in relay.limits.all()
+    ]
+
+
+def attempts_of(group: str) -> Iterator[tuple[int, datetime, datetime]]:
+    """(id, start, end) of each attempt of the quota group that may still occupy a window."""
+    relays = list(Relay.objects.filter(quota_group=group).values_list("pk", flat=True))
+    since = datetime.now(UTC) - HISTORY
+    yield from (
+        # A payslip's final reply may come ten minutes after the start.
+        Attempt.objects.filter(
+            relay__in=relays, started_at__gte=since - timedelta(hours=1), content_began=True
+        )
+        .values_list("pk", "started_at", "ended_at")
+        .iterator()
+    )
+
+
+def open_claims_of(group: str) -> list[str]:
+    """Claims whose worker may have a message in flight."""
+    claims = Claim.objects.filter(relay__quota_group=group, ended_at=None, lease_until__gt=Now())
+    return [str(pk) for pk in claims.values_list("pk", flat=True)]
+
+
+class EmbeddedLedger:
+    """The one process's ledger, which remembers each group's attempts when it is first asked."""
+
+    def __init__(self) -> None:
+        self._memory = MemoryLedger(time.time, monotonic=time.monotonic)
+        self._known: set[str] = set()
+        self._lock = threading.Lock()
+
+    def acquire(self, group: str, windows: Sequence[Window], claim: str, want: int) -> Permit:
+        return self._of(group).acquire(group, windows, claim, want)
+
+    def settle(self, group: str, ids: Sequence[str]) -> None:
+        self._of(group).settle(group, ids)
+
+    def release(self, group: str, ids: Sequence[str]) -> None:
+        self._of(group).release(group, ids)
+
+    def abandon(self, group: str, claim: str) -> None:
+        self._of(group).abandon(group, claim)
+
+    def usage(self, group: str, windows: Sequence[Window]) -> list[int]:
+        return self._of(group).usage(group, windows)
+
+    def _of(self, group: str) -> MemoryLedger:
+        with self._lock:
+            if group not in self._known:
+                history = [
+                    (start.timestamp(), end.timestamp()) for _, start, end in attempts_of(group)
+                ]
+                self._memory.rebuild(group, history, open_claims_of(group))
+                self._known.add(group)
+        return self._memory
+
+
+def _remembered(group: str) -> tuple[Iterator[tuple[str, float]], list[str]]:
+    replied = ((f"attempt:{pk}", end.timestamp()) for pk, _, end in attempts_of(group))
+    return replied, open_claims_of(group)
+
+
+def redis_ledger(client: Redis) -> RedisLedger:
+    """The ledger on one Redis server."""
+    return RedisLedger(client, _remembered, block=BLOCK, history=HISTORY.total_seconds())
+
+
+@lru_cache(maxsize=1)
+def ledger() -> Ledger:
+    """This installation's ledger: in Redis, or in the process when embedded."""
+    if settings.EMBEDDED:
+        return EmbeddedLedger()
+    return redis_ledger(Redis.from_url(settings.REDIS_URL, socket_timeout=10))

@@ -7,13 +7,15 @@ and none after a FLUSHALL; then nothing is granted until the group has been rebu
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from redis import Redis
 
-from campaigns.mailer.throttle import Permit, Window
+from campaigns.mailer.throttle import MICROSECONDS, Permit, Window
 
 # What a message that was in flight when Redis was lost is stored as: "<claim>:lost<n>".
 _LOST = "lost"
@@ -216,15 +218,25 @@ class RedisLedger:
 
     def _limits(self, windows: Sequence[Window]) -> list[Any]:
         """Four numbers a window: length (0 for a calendar day), amount, from, until."""
-        now = self._clock() if self._clock else datetime.now().timestamp()
+        now = self._clock() if self._clock else time.time()
         found: list[Any] = []
         for window in windows:
             if window.zone:
-                start, end = window.bounds(now)
-                found += [0, window.amount, start, end]
+                found += [0, window.amount, *_day(now, ZoneInfo(window.zone))]
             else:
-                found += [window.seconds, window.amount, 0, 0]
+                found += [window.length / MICROSECONDS, window.amount, 0, 0]
         return found
+
+
+def _day(now: float, zone: ZoneInfo) -> tuple[float, float]:
+    """Midnight before and after `now` in the zone (epoch seconds)."""
+    today = datetime.fromtimestamp(now, zone).date()
+    midnights = (
+        datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
+        for day in (today, today + timedelta(days=1))
+    )
+    start, end = midnights
+    return start, end
 
 
 def _text(value: bytes | str) -> str:

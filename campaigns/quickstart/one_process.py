@@ -1,0 +1,64 @@
+"""Web server, Celery worker threads, beat and the mail sandbox in one process, on one Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from celery.beat import EmbeddedService
+from waitress.server import create_server
+
+from config.celery import app
+from config.wsgi import application
+
+# More slots than the demo relay has connections, so that a stalled one never blocks the rest.
+WORKER_THREADS = 8
+WEB_THREADS = 6
+
+
+class PortTaken(Exception):
+    """Something else listens there."""
+
+
+@contextmanager
+def worker_and_beat() -> Iterator[None]:
+    """A Celery worker with threads on the broker in memory, and beat; both end with the block."""
+    app.set_current()
+    worker = app.WorkController(
+        pool="threads",
+        concurrency=WORKER_THREADS,
+        loglevel=logging.WARNING,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    thread = threading.Thread(target=worker.start, name="worker", daemon=True)
+    thread.start()
+    beat = EmbeddedService(app, thread=True, scheduler="celery.beat:Scheduler", max_interval=1)
+    beat.daemon = True
+    beat.start()
+    try:
+        yield
+    finally:
+        beat.stop(wait=False)
+        worker.stop()
+        thread.join(10)
+
+
+@contextmanager
+def web(host: str, port: int) -> Iterator[int]:
+    """The web server in a thread; yields its real port. Raises PortTaken."""
+    try:
+        server = create_server(application, host=host, port=port, threads=WEB_THREADS)
+    except OSError as error:
+        raise PortTaken(str(port)) from error
+    thread = threading.Thread(target=server.run, name="web", daemon=True)
+    thread.start()
+    try:
+        yield server.effective_port
+    finally:
+        server.close()
+        server.task_dispatcher.shutdown(timeout=5)
+        thread.join(5)
