@@ -28,6 +28,7 @@ def html_to_text(html: str) -> str:
     """
     mask = Mask(html)
     masked = re.sub(r"<!--.*?-->", "", mask.masked(), flags=re.S)
+    masked = re.sub(r"(?=</t[dh]\b)", _CELL_END, masked, flags=re.I)
     if not masked.strip():
         return ""
     text = get_text(f"<html><body>{masked}</body></html>", _config()).strip()
@@ -38,11 +39,13 @@ def html_to_text(html: str) -> str:
 def without_tag_lines(text: str) -> str:
     """A line that holds nothing but a block tag or a comment loses its line end, so that a loop leaves no empty lines."""
     mask = Mask(text)
-    alone = re.compile(rf"^[ \t]*((?:{mask.pattern.pattern})+)[ \t]*\n", re.M)
+    alone = re.compile(rf"^[ \t]*((?:{mask.pattern.pattern}[ \t]*)+)\n", re.M)
 
     def joined(found: re.Match[str]) -> str:
-        shown = any(mask.tag(word).kind == "output" for word in mask.pattern.finditer(found[1]))
-        return found[0] if shown else found[1]
+        words = list(mask.pattern.finditer(found[1]))
+        if any(mask.tag(word).kind == "output" for word in words):
+            return found[0]
+        return "".join(word[0] for word in words)
 
     return mask.restored(alone.sub(joined, mask.masked()))
 
@@ -55,9 +58,8 @@ def tidy(text: str) -> str:
 
 def _config() -> ParserConfig:
     css = dict(CSS_PROFILES["strict"])
-    css["table"] = HtmlElement(display=Display.block, margin_before=1, margin_after=1)
-    css["tr"] = css["tbody"] = css["thead"] = HtmlElement(display=Display.block)
-    css["td"] = css["th"] = HtmlElement(display=Display.inline, suffix=_CELL_END)
+    css["table"] = css["tr"] = css["tbody"] = css["thead"] = HtmlElement(display=Display.block)
+    css["td"] = css["th"] = HtmlElement(display=Display.inline)
     as_css_says = dict.fromkeys(("table", "tr", "td", "th"), _nothing)
     return ParserConfig(
         css=css,
