@@ -18,7 +18,7 @@ from accounts.models import Relay, SigningKey
 from campaigns.mailer import links, list_headers, return_path
 from campaigns.mailer.address import AddressFault, Mailbox
 from campaigns.mailer.message import Message, MessageFault, Skeleton
-from campaigns.mailer.signing import Algorithm, Signer
+from campaigns.mailer.signing import Algorithm, Signer, SigningFault
 from campaigns.mailer.smtp import Envelope
 from campaigns.mailer.template import (
     Cell,
@@ -86,11 +86,16 @@ class Composer:
             first = faults.faults[0]
             raise Unsendable("template", f"{first.part} {first.line}:{first.column}") from faults
         self.domain = campaign.from_address.rpartition("@")[2].lower()
-        reply_to = Mailbox("", campaign.reply_to) if campaign.reply_to else None
-        self.skeleton = Skeleton(
-            from_=Mailbox(campaign.from_name, campaign.from_address), reply_to=reply_to
-        )
-        self.signers = signers(campaign.team_id, self.domain)
+        try:
+            reply_to = Mailbox("", campaign.reply_to) if campaign.reply_to else None
+            self.skeleton = Skeleton(
+                from_=Mailbox(campaign.from_name, campaign.from_address), reply_to=reply_to
+            )
+            self.signers = signers(campaign.team_id, self.domain)
+        except (AddressFault, MessageFault) as fault:
+            raise Unsendable(f"message_{fault.kind}", "From") from fault
+        except SigningFault as fault:
+            raise Unsendable("key_unusable", self.domain) from fault
         self.columns: list[dict[str, Any]] = campaign.workbook.columns if campaign.workbook else []
 
     def compose(self, delivery: Delivery) -> Composed:
@@ -120,7 +125,7 @@ class Composer:
     def _extra(self, delivery: Delivery) -> dict[str, str]:
         """The names that are no merge fields (mailer.template_source.EXTRA_NAMES)."""
         extra = {
-            "name": self._name(delivery),
+            "name": self._recipient(delivery),
             "address": delivery.address,
             "title": self.campaign.name,
             "sender_name": self.campaign.from_name,
@@ -182,16 +187,21 @@ class Composer:
         )
 
     def _name(self, delivery: Delivery) -> str:
-        if delivery.purpose == DeliveryPurpose.TEST:
-            return ""
+        """The name in To: a test goes to somebody else than the person whose values it shows."""
+        return "" if delivery.purpose == DeliveryPurpose.TEST else self._recipient(delivery)
+
+    def _recipient(self, delivery: Delivery) -> str:
         if delivery.row is not None:
             return str(self._opened(delivery.row).get("name") or "")
         return delivery.contact.name if delivery.contact else ""
 
     # A workbook's row ------------------------------------------------------------------------
 
-    def _row_values(self, delivery: Delivery) -> tuple[dict[str, str], list[list[Any]]]:
-        """This row's values by column name, and the cells of every row that goes into the message."""
+    def _row_values(self, delivery: Delivery) -> tuple[dict[str, str], list[Cell]]:
+        """This row's values by column name, and the cells of every row that goes into the message.
+
+        Where several rows are merged, each begins with a cell that counts them.
+        """
         first = self._values(delivery.row)
         rows = [delivery.row]
         if self.campaign.duplicates == Duplicates.MERGED:
@@ -199,7 +209,13 @@ class Composer:
                 list(delivery.row.workbook.rows.filter(address_key=delivery.row.address_key))
                 or rows
             )
-        return first, [self._cells(row) for row in rows]
+        cells: list[Cell] = []
+        for number, row in enumerate(rows, 1):
+            if len(rows) > 1:
+                cells.append(Cell(f"第 {number} 份", f"共 {len(rows)} 份"))
+            self._values(row)  # raises for a cell that cannot be read, in any of the rows
+            cells += self._cells(row)
+        return first, cells
 
     def _opened(self, row: WorkbookRow) -> dict[str, Any]:
         """The row's sealed JSON, opened once a message."""
