@@ -21,6 +21,10 @@ _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
     ord("〈"): "<", ord("〉"): ">", ord("《"): "<", ord("》"): ">", ord("【"): "[", ord("】"): "]",
 }  # fmt: skip
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+#: What most cells hold: nothing to clean, and all of it plainly right.
+_PLAIN = re.compile(
+    r"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}\Z"
+)
 _LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
 _QUOTED = re.compile(r'"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])+"\Z')
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
@@ -42,6 +46,8 @@ class Cleaned:
 
 def clean(text: str) -> Cleaned:
     """The addresses of a cell's text; nothing at all for a blank cell."""
+    if len(text) <= 254 and (match := _PLAIN.match(text)) and len(match[1]) <= 64:
+        return Cleaned((text,))
     if not text.strip() or not (bare := _bare(text)):
         return Cleaned()
     if len(bare) > _MAX_CELL:

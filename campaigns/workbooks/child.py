@@ -84,9 +84,8 @@ def _converse(
 ) -> Reading:
     if child.stdin is None or child.stdout is None:
         raise ValueError("the child has no pipes")
-    with contextlib.suppress(BrokenPipeError):  # dead already: what it did not say is told below
-        with child.stdin as stdin:
-            stdin.write(json.dumps(request).encode() + b"\n")
+    with contextlib.suppress(BrokenPipeError), child.stdin as stdin:
+        stdin.write(json.dumps(request).encode() + b"\n")
     rows: list[ReadRow] = []
     for message in _messages(child.stdout):
         if "progress" in message and progress:

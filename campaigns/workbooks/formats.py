@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from pathlib import Path
 
 import quickjs  # type: ignore[import-untyped]
 
 from campaigns.workbooks.numerals import digits_in_chinese, number_in_chinese
+from campaigns.workbooks.plain_formats import Show, plain_format, rounded
 
 #: The formats that have an id but no code in the file, as Chinese Excel shows them.
 BUILTIN = {
@@ -53,13 +54,12 @@ DAYS_1904 = 1462
 #: A number has 15 significant digits in Excel; a longer whole number has lost its last ones.
 DIGITS_LOST_FROM = 1e15
 
-_FIXED = re.compile(r"^(#,##)?0(?:\.(0+))?(%)?$")
 _TOKEN = re.compile(
     r'"[^"]*"?|[\\!_*].|\[[^\]]*\]?|上午/下午|General|a{3,}|y+|e+|m+|d+|.', re.I | re.S
 )
 _LOCALE = re.compile(r"^\[\$[^-\]]*-([0-9A-F]+)(?:,[^\]]*)?\]$", re.I)
 _WEEKDAYS = "日一二三四五六"
-_CACHE_SIZE = 100_000
+_CACHE_SIZE = 10_000
 
 
 class CannotShow(Exception):
@@ -74,8 +74,7 @@ class _Plan:
     locale: str
     kind: str  # "date", "time" or ""
     numerals: int = 0
-    general: bool = False
-    fixed: tuple[str, int, bool] | None = None
+    show: Show | None = None
 
 
 class NumberFormats:
@@ -97,9 +96,12 @@ class NumberFormats:
 
         Raises CannotShow. The value is below DIGITS_LOST_FROM; the caller reports greater ones.
         """
+        plan = self._plan(code)
+        if plan.show:
+            return plan.show(value)
         shown = self._shown.get((code, value))
         if shown is None:
-            shown = self._render(self._plan(code), value)
+            shown = self._render(plan, value)
             if len(self._shown) >= _CACHE_SIZE:
                 self._shown.clear()
             self._shown[code, value] = shown
@@ -118,23 +120,22 @@ class NumberFormats:
         return plan
 
     def _make_plan(self, code: str) -> _Plan:
-        code = code.replace("G/通用格式", "General").strip()
-        if code.lower() in ("general", "@", ""):
-            return _Plan((), "en-US", "", general=True)
-        if match := _FIXED.match(code):
-            decimals = len(match[2] or "")
-            return _Plan((), "en-US", "", fixed=("," if match[1] else "", decimals, bool(match[3])))
+        code = code.replace("G/通用格式", "General")
+        if code.strip().lower() in ("general", "@", ""):
+            return _Plan((), "en-US", "", show=show_general)
+        if show := plain_format(code):
+            return _Plan((), "en-US", "", show=show)
         tokens, locale, numerals = _take_apart(code)
         kind = self._call(self._date_parts, "".join(tokens))
-        if kind == "" and any(token.startswith(("aaa", "AAA")) for token in tokens):
+        weekdays = any(token.lower().startswith("aaa") for token in tokens)
+        if weekdays:
             kind = "date"
+        else:
+            tokens = tokens if numerals else ["".join(tokens)]
+            self._call(self._show_number, "".join(tokens), 1.0, locale)
         return _Plan(tuple(tokens), locale, kind, numerals)
 
     def _render(self, plan: _Plan, value: float) -> str:
-        if plan.general:
-            return show_general(value)
-        if plan.fixed:
-            return _show_fixed(value, *plan.fixed)
         if plan.kind:
             if plan.kind == "date" and self._date1904:
                 value += DAYS_1904
@@ -145,7 +146,9 @@ class NumberFormats:
         return self._numfmt(plan.tokens, value, plan.locale).strip(" ")
 
     def _numfmt(self, tokens: tuple[str, ...], value: float, locale: str) -> str:
-        pattern = "".join(_literal_weekday(token, value) for token in tokens)
+        pattern = tokens[0]
+        if len(tokens) > 1:
+            pattern = "".join(_literal_weekday(token, value) for token in tokens)
         if abs(value) >= 1e11 and value.is_integer():
             pattern = re.sub("general", "0", pattern, flags=re.I)
         return self._call(self._show_number, pattern, value, locale)
@@ -183,9 +186,9 @@ class NumberFormats:
         return "".join(parts)
 
     def _chinese_digits_or_refuse(self, plan: _Plan, token: str, value: float) -> str:
-        if plan.kind or token != "0" or plan.tokens.count("0") != 1:
+        if plan.kind or token != "0" or plan.tokens.count("0") != 1:  # noqa: S105
             raise CannotShow("Chinese numerals in this format")
-        return digits_in_chinese(_show_fixed(value, "", 0, False), plan.numerals)
+        return digits_in_chinese(f"{rounded(value, 0):f}", plan.numerals)
 
 
 def _take_apart(code: str) -> tuple[list[str], str, int]:
@@ -243,26 +246,18 @@ def show_general(value: float) -> str:
     if size < 1e-4:
         return _general_small(value)
     decimals = max(0, 10 - len(str(int(size))))
-    shown = f"{_rounded(value, decimals):f}"
+    shown = f"{rounded(value, decimals):f}"
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
+def show_lost_digits(value: float) -> str:
+    """A number of 16 digits or more with the zeros that Excel has put in the place of the last ones."""
+    return f"{Decimal(f'{value:.15g}'):f}" if abs(value) < 1e30 else str(value)
+
+
 def _general_small(value: float) -> str:
-    shown = f"{_rounded(value, 9):f}".rstrip("0").rstrip(".")
+    shown = f"{rounded(value, 9):f}".rstrip("0").rstrip(".")
     if float(shown) == float(f"{value:.15g}"):
         return shown
     mantissa, exponent = f"{value:.5E}".split("E")
     return f"{mantissa.rstrip('0').rstrip('.')}E{exponent}"
-
-
-def _show_fixed(value: float, thousands: str, decimals: int, percent: bool) -> str:
-    rounded = _rounded(value, decimals, 2 if percent else 0)
-    if not rounded:
-        rounded = abs(rounded)
-    return f"{rounded:{thousands}.{decimals}f}" + ("%" if percent else "")
-
-
-def _rounded(value: float, decimals: int, shift: int = 0) -> Decimal:
-    """Rounded half away from zero on the 15 digits that Excel knows: 1.005 is 1.01."""
-    exact = Decimal(f"{value:.15g}").scaleb(shift)
-    return exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)

@@ -24,6 +24,7 @@ MAX_COLUMNS = 16_384
 Tick = Callable[[int, int], None]
 
 NAN = math.nan
+_NUMBER_STARTS = frozenset("0123456789+-.($¥￥")
 _NUMBER = re.compile(r"^[¥￥$]?\s*[-+]?(\d{1,3}(,\d{3})+|\d+)?(\.\d+)?%?$")
 
 
@@ -71,6 +72,8 @@ class SheetRow:
 def number_in(text: str) -> float | None:
     """The number that a text shows, with thousands, currency, percent or accounting brackets."""
     text = text.strip()
+    if text[:1] not in _NUMBER_STARTS:
+        return None
     sign = 1.0
     if text.startswith("(") and text.endswith(")"):
         text, sign = text[1:-1], -1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -27,6 +28,10 @@ class RowSorter:
             for n in header.rows
         ]
 
+        self._heading_texts = {
+            sheet.text(n, c).strip() for n in header.rows for c in header.indexes
+        }
+
     def why_skipped(self, row: SheetRow) -> str | None:
         filled = [c for c in self._header.indexes if row.text(c).strip()]
         if not filled:
@@ -45,6 +50,8 @@ class RowSorter:
         return any((row.number, column) in self._sheet.flaws for column in persons)
 
     def _repeats_header(self, row: SheetRow, filled: list[int]) -> bool:
+        if not any(row.text(c).strip() in self._heading_texts for c in filled[:2]):
+            return False
         texts = {c: words.compact(row.text(c)) for c in filled}
         for headings in self._headings:
             same = sum(headings.get(c) == text for c, text in texts.items())
@@ -54,11 +61,9 @@ class RowSorter:
 
     def _labelled(self, row: SheetRow, filled: list[int], usable: bool) -> str | None:
         """By a word in the row; beside a usable address only the first cell or the name counts."""
-        looked_at = [c for c in filled if row.value(c) is None]
-        if usable:
-            looked_at = [c for c in looked_at if c in (filled[0], self._header.name)]
+        looked_at = [c for c in filled if not usable or c in (filled[0], self._header.name)]
         for column in looked_at:
-            kind = words.row_kind(row.text(column))
+            kind = words.row_kind(row.text(column)) if row.value(column) is None else None
             if kind in ("total", "subtotal"):
                 if not self._has_person(row, column):
                     return kind
@@ -109,18 +114,19 @@ class TotalChecker:
 
     def __init__(self, header: Header) -> None:
         self._columns = header.indexes
-        self._all: dict[int, list[float]] = {c: [] for c in header.indexes}
-        self._group: dict[int, list[float]] = {c: [] for c in header.indexes}
+        self._all = {c: array("d") for c in header.indexes}
+        self._group_from = dict.fromkeys(header.indexes, 0)
         self._hidden: dict[int, float] = dict.fromkeys(header.indexes, 0.0)
         self._shown: dict[int, str] = {}
         self._not_numeric: set[int] = set()
 
     def add(self, row: SheetRow) -> None:
         for column in self._columns:
+            if column in self._not_numeric:
+                continue
             value = row.value(column)
             if value is not None:
                 self._all[column].append(value)
-                self._group[column].append(value)
             elif row.text(column).strip() not in ("", "-", "—", "/"):
                 self._not_numeric.add(column)
 
@@ -133,7 +139,9 @@ class TotalChecker:
         differing = []
         for column in self._columns:
             total = row.value(column)
-            rows = self._group[column] if kind == "subtotal" else self._all[column]
+            rows = self._all[column]
+            if kind == "subtotal":
+                rows = rows[self._group_from[column] :]
             if total is None or not rows or column in self._not_numeric:
                 continue
             if kind == "total":
@@ -142,7 +150,7 @@ class TotalChecker:
             if not any(_close(total, s) for s in (computed, computed + self._hidden[column])):
                 differing.append((column, row.text(column), _plain(computed)))
         if kind == "subtotal":
-            self._group = {c: [] for c in self._columns}
+            self._group_from = {c: len(self._all[c]) for c in self._columns}
         return differing
 
     def totals(self) -> dict[int, ColumnTotal]:

@@ -59,6 +59,7 @@ class SheetReading:
         self._problems: list[Problem] = []
         self._unreadable = False
         self._people = 0
+        self._cleaned = (0, Cleaned())
         self.header = HeaderFinder(sheet).find(choices)
         if self.header is not None:
             self._sort_rows(self.header)
@@ -119,6 +120,12 @@ class SheetReading:
                 )
 
     def _addresses(self, row: SheetRow) -> Cleaned:
+        """The row's usable addresses; asked for twice of each row, so the last answer is kept."""
+        if self._cleaned[0] != row.number:
+            self._cleaned = row.number, self._clean(row)
+        return self._cleaned[1]
+
+    def _clean(self, row: SheetRow) -> Cleaned:
         column = self.header.address if self.header else None
         if column is None:
             return Cleaned()
@@ -200,7 +207,7 @@ class SheetReading:
             sheet=self._sheet.name,
             sheets=visible(self._source),
             hidden={
-                "sheets": hidden_names(self._source),
+                "sheets": [n for n in hidden_names(self._source) if n != self._sheet.name],
                 "rows": self._hidden_rows,
                 "columns": hidden_columns,
             },
@@ -215,7 +222,11 @@ class SheetReading:
             name_column=place.get(header.name) if header.name is not None else None,
             letters=[column_letter(c) for c in header.indexes],
             suggestions=_suggestions(header),
-            totals={header.names[place[c]]: total for c, total in totals.items()},
+            totals={
+                header.names[place[c]]: total
+                for c, total in totals.items()
+                if total.shown or words.is_summable(header.names[place[c]])
+            },
         )
 
     def _find_duplicates(self, header: Header) -> list[dict[str, Any]]:

@@ -10,7 +10,12 @@ from urllib.parse import unquote
 from lxml import etree  # type: ignore[import-untyped]
 
 from campaigns.workbooks import xlsx
-from campaigns.workbooks.formats import DIGITS_LOST_FROM, CannotShow, NumberFormats
+from campaigns.workbooks.formats import (
+    DIGITS_LOST_FROM,
+    CannotShow,
+    NumberFormats,
+    show_lost_digits,
+)
 from campaigns.workbooks.grid import MAX_COLUMNS, MAX_ROWS, NAN, Flaw, Merge, Sheet, SheetRow, Tick
 from campaigns.workbooks.package import Package
 from campaigns.workbooks.problems import ProblemKind, RejectKind, WorkbookRejected
@@ -54,6 +59,8 @@ class SheetReader:
         self._limits = limits
         self._cells = 0
         self._columns: dict[str, int] = {}
+        self._local: dict[str, str] = {}
+        self._codes: dict[str | None, str] = {None: styles[0] if styles else "General"}
 
     def read(self, package: Package, part: str, links: dict[str, str], tick: Tick | None) -> Sheet:
         """`links` are the sheet's relation targets by id."""
@@ -161,7 +168,7 @@ class SheetReader:
         kind = cell.get("t", "n")
         stored, formula = None, None
         for child in cell:
-            tag = xlsx.local_name(child)
+            tag = self._local.get(child.tag) or self._local_name(child)
             if tag == "v":
                 stored = child.text
             elif tag == "f":
@@ -178,6 +185,9 @@ class SheetReader:
         if kind == "n":
             return self._number(stored, cell.get("s"), row, column)
         return self._typed(kind, stored, cell.get("s"), row, column), NAN
+
+    def _local_name(self, element: etree._Element) -> str:
+        return self._local.setdefault(element.tag, xlsx.local_name(element))
 
     def _typed(self, kind: str, stored: str, style: str | None, row: int, column: int) -> str:
         if kind == "s":
@@ -207,14 +217,17 @@ class SheetReader:
         except ValueError as error:
             raise WorkbookRejected(RejectKind.DAMAGED, f"数字“{stored[:20]}”不对") from error
         if not abs(value) < DIGITS_LOST_FROM:
-            raw = f"{value:.0f}" if abs(value) < 1e30 else stored
-            return self._flaw(row, column, ProblemKind.LOST_DIGITS, raw)
-        index = _number(style) if style else 0
-        code = self._styles[index] if index < len(self._styles) else "General"
+            return self._flaw(row, column, ProblemKind.LOST_DIGITS, show_lost_digits(value))
+        code = self._codes.get(style) or self._code(style)
         try:
             return self._formats.show(code, value), value
         except CannotShow:
             return self._flaw(row, column, ProblemKind.CANNOT_SHOW, stored, code)
+
+    def _code(self, style: str | None) -> str:
+        index = _number(style)
+        known = 0 <= index < len(self._styles)
+        return self._codes.setdefault(style, self._styles[index] if known else "General")
 
     def _flaw(
         self, row: int, column: int, kind: ProblemKind, raw: str, code: str = ""

@@ -88,6 +88,11 @@ def is_meta(text: str) -> bool:
     return bool(_META.search(text)) or len(text) > 24
 
 
+def is_summable(text: str) -> bool:
+    """False for columns whose numbers are names of things: IDs, phones, dates."""
+    return not _NOT_SUMMABLE.search(text)
+
+
 def is_parent_word(text: str) -> bool:
     return len(text) <= 10 and bool(_PARENT.search(text))
 
@@ -104,6 +109,9 @@ def row_kind(text: str) -> str | None:
     return "note" if _NOTE.match(compact(text)) else None
 
 
+_NOT_SUMMABLE = re.compile(
+    r"号|序|编|电话|手机|日期|时间|年|月份|证|卡|率|系数|phone|date|time|\bid\b|\bno\b", re.I
+)
 #: What columns other than address and name are for: role → pattern, for the suggested mapping.
 ROLES = {
     "number": re.compile(

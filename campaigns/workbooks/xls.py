@@ -9,7 +9,13 @@ from typing import Any
 
 import xlrd  # type: ignore[import-untyped]
 
-from campaigns.workbooks.formats import BUILTIN, DIGITS_LOST_FROM, CannotShow, NumberFormats
+from campaigns.workbooks.formats import (
+    BUILTIN,
+    DIGITS_LOST_FROM,
+    CannotShow,
+    NumberFormats,
+    show_lost_digits,
+)
 from campaigns.workbooks.grid import NAN, Flaw, Merge, Sheet, SheetRow, Tick
 from campaigns.workbooks.problems import ProblemKind, RejectKind, WorkbookRejected
 from campaigns.workbooks.results import Limits
@@ -83,7 +89,7 @@ class XlsSource:
     def _number(self, cell: Any, sheet: Sheet, row: int, column: int) -> tuple[str, float]:
         value = float(cell.value)
         if not abs(value) < DIGITS_LOST_FROM:
-            sheet.flaws[row, column] = Flaw(ProblemKind.LOST_DIGITS, f"{value:.0f}")
+            sheet.flaws[row, column] = Flaw(ProblemKind.LOST_DIGITS, show_lost_digits(value))
             return "", NAN
         code = self._format_code(cell)
         try:
