@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import dj_database_url
@@ -27,7 +28,9 @@ for _key in ENCRYPTION_KEYS:
     try:
         Fernet(_key)
     except ValueError as _error:
-        raise ImproperlyConfigured("HONGYAN_ENCRYPTION_KEYS: each must be a Fernet key.") from _error
+        raise ImproperlyConfigured(
+            "HONGYAN_ENCRYPTION_KEYS: each must be a Fernet key."
+        ) from _error
 if not ENCRYPTION_KEYS:
     raise ImproperlyConfigured("HONGYAN_ENCRYPTION_KEYS is empty.")
 
@@ -149,7 +152,9 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if environment.flag("BEHIND_PROXY"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SILENCED_SYSTEM_CHECKS = ["security.W008"]  # redirecting to HTTPS is the proxy's work
+# W008: redirecting to HTTPS is the proxy's work; W005, W021: subdomains and preload are the
+# operator's choice for a whole domain, not ours.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -200,6 +205,8 @@ STORAGES = {
 # Without `collectstatic` (the embedded first run and the tests) the files are served where they lie.
 WHITENOISE_USE_FINDERS = not _hashed
 WHITENOISE_AUTOREFRESH = False
+with contextlib.suppress(OSError):  # a read-only image has made it; whitenoise warns without it
+    STATIC_ROOT.mkdir(exist_ok=True)
 
 # Sending -----------------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):
-        database["TEST"] = {"NAME": str(tmp_path_factory.mktemp("sqlite") / "test.sqlite3")}
+        database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("sqlite") / "test.sqlite3")
 
 
 @pytest.hookimpl(trylast=True)

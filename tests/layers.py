@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 OURS = ("accounts", "campaigns", "config", "tests")
 SANDBOX = "campaigns.sandbox"
-STAGES = ("load", "plan", "claim", "send", "collect", "track", "probe", "report")
+# What a batch does first (`claim`) is no stage of its own: no row waits between claim and send (ADR 1).
+STAGES = ("load", "plan", "send", "collect", "track", "probe", "report")
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def test_no_file_is_a_drawer_for_anything() -> None:
         ("campaigns.pipeline.send", "from campaigns.forms import CampaignForm"),
         ("campaigns.pipeline.send", "from campaigns.views.access import member"),
         ("campaigns.pipeline.send", "from campaigns.tasks import tick"),
-        ("campaigns.pipeline.send", "from campaigns.pipeline.claim import renew"),
+        ("campaigns.pipeline.send", "from campaigns.pipeline.plan import plan"),
         ("campaigns.pipeline.send", "from . import plan"),
         ("campaigns.pipeline.clock", "from campaigns.pipeline import send"),
         # Rule 4
