@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.views import session
+from accounts.views import members, session
 
 app_name = "accounts"
 
@@ -10,4 +10,10 @@ urlpatterns = [
     path("sign-in/", session.sign_in, name="sign_in"),
     path("sign-out/", session.sign_out, name="sign_out"),
     path("team/<int:team_id>/", session.choose_team, name="choose_team"),
+    path("members/", members.members, name="members"),
+    path("members/add/", members.add_member, name="member_add"),
+    path("members/<int:user_id>/", members.member_roles, name="member_roles"),
+    path("members/<int:user_id>/remove/", members.remove_member, name="member_remove"),
+    path("me/", members.account, name="account"),
+    path("me/password/", members.change_password, name="change_password"),
 ]

@@ -2,6 +2,7 @@
 
 from accounts.models.bounce_mailbox import BounceMailbox, Leaving
 from accounts.models.relay import LimitWindow, Relay, RelayLimit, TlsMode
+from accounts.models.sign_in import SignInFailure
 from accounts.models.signing_key import Algorithm, SigningKey
 from accounts.models.team import Membership, Right, Role, Team, rights_of
 from accounts.models.user import User
@@ -16,6 +17,7 @@ __all__ = [
     "RelayLimit",
     "Right",
     "Role",
+    "SignInFailure",
     "SigningKey",
     "Team",
     "TlsMode",

@@ -9,10 +9,22 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from accounts.current_team import switch_team
+from accounts.language import remember
+from accounts.throttled_sign_in import ThrottledSignInForm
 
-sign_in = LoginView.as_view(
-    template_name="accounts/sign_in.html", redirect_authenticated_user=True
-)
+
+class SignInView(LoginView):
+    """Django's view: a new session key, then the pages are in the language that the user once chose."""
+
+    template_name = "accounts/sign_in.html"
+    authentication_form = ThrottledSignInForm
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: ThrottledSignInForm) -> HttpResponse:
+        return remember(super().form_valid(form), form.get_user().language)
+
+
+sign_in = SignInView.as_view()
 sign_out = LogoutView.as_view()
 
 

@@ -1,0 +1,60 @@
+"""Forms about people: adding a member, a member's roles, one's own account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Membership, Role, Team, User
+
+# What a role opens, beside its name.
+ROLE_WORDS = {
+    Role.OWNER: _("所有者：管理成员、发信账号和新闻邮件。看不到工资条。"),
+    Role.MARKETER: _("营销：名单、模板和新闻邮件。"),
+    Role.HR: _("人事：上传工资表，发送工资条。"),
+    Role.MAIL_ADMIN: _("邮件管理员：发信账号、退信邮箱和 DKIM 密钥。"),
+    Role.VIEWER: _("只读：查看活动和结果。"),
+}
+
+
+class RolesForm(forms.Form):
+    """A member's roles; a person may have several."""
+
+    roles = forms.MultipleChoiceField(
+        label=_("角色"),
+        choices=list(ROLE_WORDS.items()),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": _("请至少选择一个角色；要移出团队，请用“移除”。")},
+    )
+
+
+class AddMemberForm(RolesForm):
+    """A person to add, who may or may not have an account yet."""
+
+    email = forms.EmailField(label=_("邮箱"), max_length=254)
+    name = forms.CharField(label=_("姓名"), max_length=100, required=False)
+    field_order = ("email", "name", "roles")
+
+    def __init__(self, *args: Any, team: Team, **kwargs: Any) -> None:
+        self.team = team
+        super().__init__(*args, **kwargs)
+
+    def clean_email(self) -> str:
+        email = self.cleaned_data["email"].strip().lower()
+        if Membership.objects.filter(team=self.team, user__email__iexact=email).exists():
+            raise ValidationError(_("此人已经是成员。请在列表里修改角色。"))
+        return email
+
+
+class AccountForm(forms.ModelForm):
+    """One's own name and language."""
+
+    language = forms.ChoiceField(label=_("界面语言"), choices=settings.LANGUAGES)
+
+    class Meta:
+        model = User
+        fields = ("name", "language")

@@ -1,0 +1,207 @@
+"""Presets: what is known of each provider, as data that fills a new relay's or mailbox's form.
+
+Hosts and ports are the providers' published ones. The limits are cautious starting points and no
+facts: most providers keep theirs secret and move them with an account's reputation, so everybody may
+edit them, and a relay's own replies count more than any number here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models.relay import LimitWindow, TlsMode
+
+SECOND, MINUTE, QUARTER = LimitWindow.SECOND, LimitWindow.MINUTE, LimitWindow.QUARTER_HOUR
+HOUR, DAY = LimitWindow.HOUR, LimitWindow.DAY
+
+_CODE = _("填授权码，不是登录密码。")
+_LOGIN_ADDRESS = _("完整的邮箱地址。")
+_ORDINARY_INBOX = _("退信会回到登录邮箱本身，请把它设为退信邮箱。")
+
+
+@dataclass(frozen=True)
+class Maildrop:
+    """The POP3 side of a provider."""
+
+    host: str
+    port: int = 995
+    tls_mode: str = TlsMode.IMPLICIT
+
+
+@dataclass(frozen=True)
+class Preset:
+    """`limits`: messages per window. `domain_quota`: all members of a domain share one quota.
+
+    `internal`: the server is expected on a private network, which a superuser has to allow.
+    """
+
+    code: str
+    label: str | Promise
+    host: str = ""
+    port: int = 465
+    tls_mode: str = TlsMode.IMPLICIT
+    limits: Mapping[str, int] = field(default_factory=dict)
+    per_connection: int | None = None
+    max_connections: int = 1
+    own_return_path: bool = False
+    domain_quota: bool = False
+    internal: bool = False
+    username_hint: str | Promise = _LOGIN_ADDRESS
+    secret_hint: str | Promise = ""
+    notes: tuple[str | Promise, ...] = ()
+    maildrop: Maildrop | None = None
+
+
+_ALL = (
+    Preset(
+        "163",
+        _("网易 163 邮箱"),
+        host="smtp.163.com",
+        limits={MINUTE: 8, QUARTER: 60, HOUR: 150, DAY: 300},
+        per_connection=10,
+        secret_hint=_CODE,
+        notes=(
+            _("在网页邮箱“设置 → POP3/SMTP/IMAP”里开启服务，并生成授权码。"),
+            _("发件地址只能是登录邮箱本身。"),
+            _ORDINARY_INBOX,
+        ),
+        maildrop=Maildrop("pop.163.com"),
+    ),
+    Preset(
+        "126",
+        _("网易 126 邮箱"),
+        host="smtp.126.com",
+        limits={MINUTE: 8, QUARTER: 60, HOUR: 150, DAY: 300},
+        per_connection=10,
+        secret_hint=_CODE,
+        notes=(
+            _("在网页邮箱“设置 → POP3/SMTP/IMAP”里开启服务，并生成授权码。"),
+            _("发件地址只能是登录邮箱本身。"),
+            _ORDINARY_INBOX,
+        ),
+        maildrop=Maildrop("pop.126.com"),
+    ),
+    Preset(
+        "qq",
+        _("QQ 邮箱"),
+        host="smtp.qq.com",
+        limits={MINUTE: 8, HOUR: 60, DAY: 100},
+        per_connection=10,
+        secret_hint=_CODE,
+        notes=(
+            _("在网页邮箱“设置 → 账号”里开启 POP3/SMTP 服务，并生成授权码。"),
+            _("发件地址只能是登录邮箱本身。"),
+            _ORDINARY_INBOX,
+        ),
+        maildrop=Maildrop("pop.qq.com"),
+    ),
+    Preset(
+        "exmail",
+        _("腾讯企业邮箱"),
+        host="smtp.exmail.qq.com",
+        limits={MINUTE: 20, HOUR: 300, DAY: 1000},
+        per_connection=50,
+        max_connections=2,
+        domain_quota=True,
+        secret_hint=_("开启了“安全登录”时，填客户端专用密码，不是登录密码。"),
+        notes=(
+            _("额度由整个域名的所有成员共用，且只计发给外部陌生人的邮件。"),
+            _("管理员须允许成员使用 IMAP/SMTP。海外机器可改用 hwsmtp.exmail.qq.com。"),
+        ),
+        maildrop=Maildrop("pop.exmail.qq.com"),
+    ),
+    Preset(
+        "aliyun",
+        _("阿里企业邮箱"),
+        host="smtp.qiye.aliyun.com",
+        limits={MINUTE: 20, HOUR: 150, DAY: 200},
+        per_connection=20,
+        secret_hint=_("填三方客户端安全密码，不是登录密码。"),
+        notes=(
+            _("达到每日上限后要等 24 小时。"),
+            _("阿里云服务器封锁 25 端口，请用 465。"),
+        ),
+        maildrop=Maildrop("pop.qiye.aliyun.com"),
+    ),
+    Preset(
+        "gmail",
+        _("Gmail / Google Workspace"),
+        host="smtp.gmail.com",
+        limits={MINUTE: 20, HOUR: 200, DAY: 500},
+        per_connection=50,
+        secret_hint=_("填应用专用密码（需先开启两步验证），不是登录密码。"),
+        notes=(
+            _("个人账号每天约 500 封；Workspace 每滚动 24 小时 2000 封，可自行调高。"),
+            _("每天向 Gmail 发 5000 封以上时，必须有 SPF、DKIM、DMARC 和一键退订。"),
+        ),
+        maildrop=Maildrop("pop.gmail.com"),
+    ),
+    Preset(
+        "office365",
+        _("Office 365 / Outlook"),
+        host="smtp.office365.com",
+        port=587,
+        tls_mode=TlsMode.STARTTLS,
+        limits={MINUTE: 25, HOUR: 1000, DAY: 5000},
+        max_connections=2,
+        secret_hint=_("管理员须为此邮箱允许“经过身份验证的 SMTP”。"),
+        notes=(
+            _("微软规定每分钟 30 封、每天 10000 位收件人。"),
+            _("微软计划从 2026 年底起默认关闭用密码登录的 SMTP。"),
+        ),
+        maildrop=Maildrop("outlook.office365.com"),
+    ),
+    Preset(
+        "ses",
+        _("Amazon SES"),
+        host="email-smtp.us-east-1.amazonaws.com",
+        port=587,
+        tls_mode=TlsMode.STARTTLS,
+        limits={SECOND: 1, DAY: 200},
+        max_connections=2,
+        username_hint=_("SES 控制台生成的 SMTP 用户名，不是邮箱地址。"),
+        secret_hint=_("SES 控制台生成的 SMTP 密码，不是 AWS 的密钥。"),
+        notes=(
+            _("把服务器里的 us-east-1 换成您的区域。"),
+            _("这里是沙盒账号的额度；请按控制台显示的发送速率和 24 小时额度改。"),
+        ),
+    ),
+    Preset(
+        "own",
+        _("自有服务器（Postfix、Exchange 等）"),
+        port=587,
+        tls_mode=TlsMode.STARTTLS,
+        limits={SECOND: 10},
+        max_connections=4,
+        per_connection=100,
+        own_return_path=True,
+        internal=True,
+        username_hint=_("服务器按 IP 放行、不需要登录时留空。"),
+        notes=(
+            _("内网地址须由系统管理员勾选“允许内网地址”。"),
+            _("公司自己的 CA 签发的证书，请把 CA 证书粘贴进来；证书检查不能关闭。"),
+        ),
+    ),
+)
+
+PRESETS: dict[str, Preset] = {preset.code: preset for preset in _ALL}
+
+
+def preset_of(code: str) -> Preset | None:
+    """The preset of that code; None for a code that isn't (or is no longer) one."""
+    return PRESETS.get(code)
+
+
+def quota_group(preset: str, host: str, username: str) -> str:
+    """The account whose quota a relay shares: host and login, or the whole domain where the provider
+    counts by it. Two relays of one group are counted together."""
+    host, username = host.strip().lower(), username.strip().lower()
+    known = PRESETS.get(preset)
+    domain = username.rpartition("@")[2]
+    if known is not None and known.domain_quota and "@" in username:
+        return f"{known.code}/{domain}"
+    return f"{host}/{username}"
