@@ -36,6 +36,7 @@ a { color: #1456b8; }
   body, .page { background-color: #14181d !important; }
   .card { background-color: #1f262e !important; border-color: #3a444f !important; }
   td, th, p, .title, .value, .net, .net-value { color: #e6eaef !important; }
+  .label, .value, .net, .net-value { border-color: #3a444f !important; }
   .label, .small { color: #aab4bf !important; }
   .group { background-color: #2c3947 !important; color: #e6eaef !important; }
   .note { background-color: #3d3416 !important; color: #ffe9a8 !important; }

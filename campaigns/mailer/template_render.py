@@ -23,6 +23,7 @@ from campaigns.mailer.template_result import (
     TemplateFaults,
 )
 from campaigns.mailer.template_source import (
+    EXTRA_NAMES,
     OPTIONAL_EXTRA,
     PARTS,
     Part,
@@ -75,7 +76,8 @@ class Renderer:
             else html_to_text(source.html),
         }
         self._weights = {part: parse(part, self._compiled[part]).weight for part in PARTS}
-        self._fields = [name for name in fields_used(source) if is_plain_name(name)]
+        plain = filter(is_plain_name, fields_used(source))
+        self._fields = [name for name in plain if name not in EXTRA_NAMES]
         self._engine = _engine(limits.fuel)
         for part in PARTS:
             self._engine.add_template(part, self._compiled[part])

@@ -1,0 +1,51 @@
+"""Links to our own public pages, which carry a signed campaign and delivery id (RFC 8058 section 3.1).
+
+A GET on such a link changes nothing: scanners follow them. That is the views' part; here they are made and read.
+"""
+
+from urllib.parse import urlsplit
+
+from campaigns.mailer.tokens import Tokens
+
+_UNSUBSCRIBE = "unsubscribe"
+
+
+class Links:
+    """Makes links below the installation's public address, for example `https://mail.corp.example`.
+
+    Raises ValueError for a base that isn't a plain http(s) address.
+    """
+
+    def __init__(self, base_url: str, tokens: Tokens) -> None:
+        parts = urlsplit(base_url)
+        plain = not (parts.username or parts.password or parts.query or parts.fragment)
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or not plain
+            or _odd(base_url)
+        ):
+            raise ValueError("the public address must be http(s)://host[:port][/path]")
+        self._base = base_url.rstrip("/")
+        self._tokens = tokens
+
+    @property
+    def secure(self) -> bool:
+        """Whether one-click unsubscribing may be offered: RFC 8058 asks for https."""
+        return self._base.startswith("https://")
+
+    def unsubscribe(self, campaign_id: int, delivery_id: int) -> str:
+        """The page of one recipient's unsubscribing, which is also where the one-click POST goes."""
+        return f"{self._base}/u/{self._tokens.make(_UNSUBSCRIBE, campaign_id, delivery_id)}"
+
+    def read_unsubscribe(self, token: str) -> tuple[int, int] | None:
+        """(campaign_id, delivery_id) of the token in such a link, else None; never raises."""
+        ids = self._tokens.read(_UNSUBSCRIBE, token)
+        return (ids[0], ids[1]) if ids and len(ids) == 2 else None
+
+
+def _odd(url: str) -> bool:
+    """Characters that could end the address inside a header or an attribute, which urlsplit lets pass."""
+    return not url.isascii() or any(
+        character <= " " or character in "<>\"'\\,\x7f" for character in url
+    )
