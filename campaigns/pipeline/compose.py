@@ -7,7 +7,7 @@ messages of a campaign share (template, skeleton, keys) is loaded once per batch
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import Relay, SigningKey
-from campaigns.mailer import links, list_headers, return_path
-from campaigns.mailer.address import AddressFault, Mailbox
+from campaigns.mailer.address import AddressFault, Mailbox, domain_of, parse_mailbox
+from campaigns.mailer.links import Links
+from campaigns.mailer.list_headers import list_headers
 from campaigns.mailer.message import Message, MessageFault, Skeleton
 from campaigns.mailer.signing import Algorithm, Signer, SigningFault
 from campaigns.mailer.smtp import Envelope
@@ -28,7 +29,8 @@ from campaigns.mailer.template import (
     TemplateFaults,
     TemplateSource,
 )
-from campaigns.mailer.tokens import Tokens
+from campaigns.mailer.return_path import ReturnPath
+from campaigns.mailer.tokens import Tokens, message_id
 from campaigns.models import Campaign, Delivery, WorkbookRow
 from campaigns.models.campaign import Duplicates
 from campaigns.models.content import ContentDestroyed
@@ -58,10 +60,19 @@ class Composed:
     rendered: Rendered
 
 
+def _token_keys() -> list[bytes]:
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [hashlib.sha256(b"hongyan.tokens\0" + key.encode()).digest() for key in keys]
+
+
 def tokens() -> Tokens:
     """Signs links and return paths; SECRET_KEY_FALLBACKS still read what they once signed."""
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return Tokens([hashlib.sha256(b"hongyan.tokens\0" + key.encode()).digest() for key in keys])
+    return Tokens(_token_keys())
+
+
+def links() -> Links:
+    """Links below PUBLIC_URL."""
+    return Links(settings.PUBLIC_URL, tokens())
 
 
 def source_of(campaign: Campaign) -> TemplateSource:
@@ -79,7 +90,8 @@ class Composer:
 
     def __init__(self, campaign: Campaign, relay: Relay) -> None:
         self.campaign, self.relay = campaign, relay
-        self.tokens = tokens()
+        self.links = links()
+        self.message_id_key = _token_keys()[0]
         try:
             self.renderer = Renderer(source_of(campaign))
         except TemplateFaults as faults:
@@ -135,14 +147,13 @@ class Composer:
         return extra
 
     def _message(self, delivery: Delivery, rendered: Rendered) -> Message:
-        delivery.message_id = delivery.message_id or return_path.message_id(
-            delivery.pk or 0, self.campaign.pk or 0, self.tokens, self.domain
+        # The same at every attempt: it is stored when the first one begins.
+        delivery.message_id = delivery.message_id or message_id(
+            delivery.pk or 0, self.campaign.pk or 0, self.message_id_key, self.domain
         )
         headers: list[tuple[str, str]] = []
         if not self.campaign.is_payslip:
-            headers = list_headers.unsubscribe(
-                https=self._unsubscribe_url(delivery, one_click=True), mailto=None
-            )
+            headers = list_headers(unsubscribe_url=self._unsubscribe_url(delivery))
         try:
             return self.skeleton.build(
                 to=Mailbox(self._name(delivery), delivery.address),
@@ -158,7 +169,7 @@ class Composer:
 
     def _envelope(self, delivery: Delivery, size: int) -> Envelope:
         return Envelope(
-            mail_from=self.return_path(delivery),
+            mail_from=self.return_path(self.campaign.pk or 0, delivery.pk or 0),
             rcpt_to=delivery.address,
             size=size,
             # A returned payslip should hold no more than its headers (RFC 3461 4.3).
@@ -166,25 +177,8 @@ class Composer:
             smtputf8=not delivery.address.isascii(),
         )
 
-    def return_path(self, delivery: Delivery) -> str:
-        """Signed per delivery where the relay takes one; 163 and QQ insist on the login."""
-        mailbox = self.relay.bounce_mailbox
-        if not self.relay.own_return_path or mailbox is None:
-            return self.campaign.from_address
-        if not mailbox.return_path_pattern:
-            return mailbox.address
-        return return_path.make(
-            self.tokens, mailbox.return_path_pattern, self.campaign.pk or 0, delivery.pk or 0
-        )
-
-    def _unsubscribe_url(self, delivery: Delivery, *, one_click: bool = False) -> str:
-        return links.unsubscribe(
-            self.tokens,
-            settings.PUBLIC_URL,
-            self.campaign.pk or 0,
-            delivery.pk or 0,
-            one_click=one_click,
-        )
+    def _unsubscribe_url(self, delivery: Delivery) -> str:
+        return self.links.unsubscribe(self.campaign.pk or 0, delivery.pk or 0)
 
     def _name(self, delivery: Delivery) -> str:
         """The name in To: a test goes to somebody else than the person whose values it shows."""
@@ -260,6 +254,16 @@ class Composer:
                 return self._cell(delivery.row, index)
         place = f"{error.part}:{error.line}" if error.line else str(error.part)
         return f"{place} {error.field}".strip() if error.field else place
+
+
+def _return_path(relay: Relay, sender: str) -> Callable[[int, int], str]:
+    """Signed per delivery where the relay takes one; 163 and QQ insist on the login."""
+    mailbox = relay.bounce_mailbox
+    if not relay.own_return_path or mailbox is None:
+        return lambda _campaign, _delivery: sender
+    if not mailbox.return_path_pattern:
+        return lambda _campaign, _delivery: mailbox.address
+    return ReturnPath(mailbox.return_path_pattern, tokens()).make
 
 
 def contact_values(delivery: Delivery) -> Mapping[str, str]:
