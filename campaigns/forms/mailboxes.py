@@ -1,0 +1,116 @@
+"""The form of a bounce mailbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import BounceMailbox, Relay, Team, TlsMode, User
+from accounts.models.bounce_mailbox import Leaving
+from accounts.presets import Preset, preset_of
+from campaigns.forms.connection import ConnectionForm
+from campaigns.mailer.address import AddressFault
+from campaigns.mailer.return_path import ReturnPath
+from campaigns.mailer.tokens import Tokens
+
+# Larger than any id will be: a pattern that has room for these has room for all.
+_LARGEST = 2**40
+
+
+class MailboxForm(ConnectionForm):
+    """`kept_for_relay` is true after saving a new mailbox whose login is a relay's: it may be
+    somebody's own inbox, so it starts by leaving everything where it is."""
+
+    tls_mode = forms.ChoiceField(
+        label=_("加密方式"),
+        choices=[
+            (TlsMode.IMPLICIT, _("TLS（995）")),
+            (TlsMode.STARTTLS, _("STLS（110）")),
+            (TlsMode.NONE, _("不加密（仅限本机）")),
+        ],
+    )
+
+    class Meta:
+        model = BounceMailbox
+        fields = (
+            "name",
+            "address",
+            "host",
+            "port",
+            "tls_mode",
+            "ca_pem",
+            "internal_allowed",
+            "username",
+            "secret",
+            "leaving",
+            "exclusive",
+            "return_path_pattern",
+        )
+        help_texts = {
+            "address": _("退信寄到这个地址。"),
+            "exclusive": _(
+                "勾选后，邮箱里的每一封邮件都会被读取、记录，并从服务器删除。只有专门为退信开的邮箱才能勾选；有人在用的邮箱千万不要勾选。"
+            ),
+            "leaving": _("不是本系统的邮件，一律留在服务器上，也不保存其内容。"),
+            "return_path_pattern": _(
+                "让每封邮件有自己的退信地址，例如 bounce+{token}@example.com；{token} 由系统填写，服务器须把这些地址都收进本邮箱。留空则统一用上面的地址。"
+            ),
+        }
+
+    def __init__(self, *args: Any, team: Team, user: User, preset: str = "", **kwargs: Any) -> None:
+        self.team = team
+        self.kept_for_relay = False
+        super().__init__(*args, user=user, **kwargs)
+        known = preset_of(preset)
+        if known is not None and self.instance.pk is None:
+            self.initial |= _preset_values(known)
+            self.fields["username"].help_text = known.username_hint
+            self.fields["secret"].help_text = known.secret_hint
+        self.fields["secret"].required = self.instance.pk is None
+
+    def clean_name(self) -> str:
+        name = self.cleaned_data["name"].strip()
+        others = BounceMailbox.objects.filter(team=self.team, name=name)
+        if others.exclude(pk=self.instance.pk).exists():
+            raise ValidationError(_("已经有同名的退信邮箱。"))
+        return name
+
+    def clean_return_path_pattern(self) -> str:
+        pattern = self.cleaned_data["return_path_pattern"].strip()
+        if not pattern:
+            return ""
+        try:
+            ReturnPath(pattern, Tokens([bytes(16)])).make(_LARGEST, _LARGEST)
+        except AddressFault as fault:
+            raise ValidationError(fault.text) from None
+        return pattern
+
+    def save(self, commit: bool = True) -> BounceMailbox:
+        mailbox: BounceMailbox = super().save(commit=False)
+        mailbox.team = self.team
+        if mailbox.pk is None and self._is_a_relays_login(mailbox):
+            mailbox.exclusive, mailbox.leaving = False, Leaving.NOTHING_DELETED
+            self.kept_for_relay = True
+        mailbox.save()
+        return mailbox
+
+    def _is_a_relays_login(self, mailbox: BounceMailbox) -> bool:
+        logins = {mailbox.username.lower(), mailbox.address.lower()}
+        used = Relay.objects.filter(team=self.team).values_list("username", flat=True)
+        return any(username.lower() in logins for username in used if username)
+
+
+def _preset_values(preset: Preset) -> dict[str, Any]:
+    """What the form shows first for a new mailbox of that provider."""
+    drop = preset.maildrop
+    if drop is None:
+        return {"name": str(preset.label)}
+    return {
+        "name": str(preset.label),
+        "host": drop.host,
+        "port": drop.port,
+        "tls_mode": drop.tls_mode,
+    }
