@@ -19,8 +19,9 @@ from campaigns.mailer.address import AddressFault, Mailbox, domain_of, parse_mai
 from campaigns.mailer.links import Links
 from campaigns.mailer.list_headers import list_headers
 from campaigns.mailer.message import Message, MessageFault, Skeleton
+from campaigns.mailer.return_path import ReturnPath
 from campaigns.mailer.signing import Algorithm, Signer, SigningFault
-from campaigns.mailer.smtp import Envelope
+from campaigns.mailer.smtp_envelope import Envelope
 from campaigns.mailer.template import (
     Cell,
     Rendered,
@@ -29,7 +30,6 @@ from campaigns.mailer.template import (
     TemplateFaults,
     TemplateSource,
 )
-from campaigns.mailer.return_path import ReturnPath
 from campaigns.mailer.tokens import Tokens, message_id
 from campaigns.models import Campaign, Delivery, WorkbookRow
 from campaigns.models.campaign import Duplicates
@@ -97,17 +97,17 @@ class Composer:
         except TemplateFaults as faults:
             first = faults.faults[0]
             raise Unsendable("template", f"{first.part} {first.line}:{first.column}") from faults
-        self.domain = campaign.from_address.rpartition("@")[2].lower()
         try:
-            reply_to = Mailbox("", campaign.reply_to) if campaign.reply_to else None
-            self.skeleton = Skeleton(
-                from_=Mailbox(campaign.from_name, campaign.from_address), reply_to=reply_to
-            )
+            sender = parse_mailbox(campaign.from_address).address
+            reply_to = parse_mailbox(campaign.reply_to) if campaign.reply_to else None
+            self.skeleton = Skeleton(from_=Mailbox(campaign.from_name, sender), reply_to=reply_to)
+            self.domain = domain_of(sender)
+            self.return_path = _return_path(relay, sender)
             self.signers = signers(campaign.team_id, self.domain)
         except (AddressFault, MessageFault) as fault:
             raise Unsendable(f"message_{fault.kind}", "From") from fault
         except SigningFault as fault:
-            raise Unsendable("key_unusable", self.domain) from fault
+            raise Unsendable("key_unusable", campaign.from_address.rpartition("@")[2]) from fault
         self.columns: list[dict[str, Any]] = campaign.workbook.columns if campaign.workbook else []
 
     def compose(self, delivery: Delivery) -> Composed:
