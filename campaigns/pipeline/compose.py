@@ -279,6 +279,12 @@ def signers(team_id: int, domain: str) -> Sequence[Signer]:
     """The team's active keys of the from-address's domain (RSA and Ed25519 may both sign)."""
     keys = SigningKey.objects.filter(team_id=team_id, domain=domain, active=True)
     return [
-        Signer(key.domain, key.selector, str(key.private_key), Algorithm(key.algorithm))
+        Signer(
+            key.domain,
+            key.selector,
+            str(key.private_key),
+            # Stored as a= of the signature writes it, asked for as k= of the record.
+            Algorithm(key.algorithm.removesuffix("-sha256")),
+        )
         for key in keys.order_by("algorithm", "pk")
     ]

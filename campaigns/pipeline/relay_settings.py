@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accounts.models import BounceMailbox, Relay
-from campaigns.mailer.pop3 import Pop3Settings
+from campaigns.mailer.pop3_settings import Pop3Settings, PopTls
 from campaigns.mailer.smtp_settings import RelaySettings, Timeouts, TlsMode
 
 
@@ -28,12 +28,20 @@ def relay_settings(relay: Relay) -> RelaySettings:
     )
 
 
+# RFC 2595 calls it STLS; the row has one word for relays and maildrops.
+_POP_TLS = {
+    TlsMode.IMPLICIT: PopTls.IMPLICIT,
+    TlsMode.STARTTLS: PopTls.STLS,
+    TlsMode.NONE: PopTls.NONE,
+}
+
+
 def maildrop_settings(mailbox: BounceMailbox) -> Pop3Settings:
-    """The row's POP3 account."""
+    """The row's POP3 account; ValueError for a host, user name or password that cannot be used."""
     return Pop3Settings(
         host=mailbox.host,
         port=mailbox.port,
-        tls=mailbox.tls_mode,
+        tls=_POP_TLS[TlsMode(mailbox.tls_mode)],
         username=mailbox.username,
         password=str(mailbox.secret),
         ca_pem=mailbox.ca_pem or None,
