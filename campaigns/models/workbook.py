@@ -9,6 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Team
+from campaigns.models.contact import ContactList
 from campaigns.models.content import ContentGrant, DataKey
 
 
@@ -50,6 +51,9 @@ class Workbook(models.Model):
     # What a person corrected: sheet, header_rows, address_column, name_column, taken/left rows.
     choices = models.JSONField(default=dict)
     reading = models.PositiveIntegerField(default=0)
+    # Each reader takes the next number: one whose lease ended can neither write nor show its rows.
+    readings_begun = models.PositiveIntegerField(default=0)
+    readers_lost = models.PositiveSmallIntegerField(default=0)
     lease_until = models.DateTimeField(null=True, blank=True)
     progress_done = models.PositiveIntegerField(default=0)
     progress_total = models.PositiveIntegerField(default=0)
@@ -65,11 +69,21 @@ class Workbook(models.Model):
     # invalid, duplicates, skipped rows, problems, totals, hidden parts: sealed JSON.
     sealed_findings = models.BinaryField(null=True)
     reject_kind = models.CharField(max_length=30, blank=True)
+    reject_detail = models.CharField(max_length=200, blank=True)
     reject_text = models.CharField(max_length=300, blank=True)
     confirmed_at = models.DateTimeField(null=True, blank=True)
     confirmed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
+
+    # A confirmed list on its way into a ContactList: rows up to `import_after` are there.
+    import_list = models.ForeignKey(
+        ContactList, models.SET_NULL, null=True, blank=True, related_name="imports"
+    )
+    import_lease_until = models.DateTimeField(null=True, blank=True)
+    import_after = models.PositiveBigIntegerField(default=0)
+    import_done = models.PositiveIntegerField(default=0)
+    imported_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         indexes = [
@@ -78,6 +92,11 @@ class Workbook(models.Model):
                 fields=["id"],
                 name="workbook_to_read",
                 condition=models.Q(state__in=["uploaded", "reading"]),
+            ),
+            models.Index(
+                fields=["id"],
+                name="workbook_to_import",
+                condition=models.Q(import_list__isnull=False, imported_at__isnull=True),
             ),
         ]
 
@@ -88,6 +107,16 @@ class Workbook(models.Model):
     def findings(self) -> dict[str, Any]:
         """What the reading found beside its rows; raises ContentDestroyed without the key."""
         return self.data_key.open_json(self.sealed_findings) if self.sealed_findings else {}
+
+    @property
+    def is_importing(self) -> bool:
+        """Whether a worker is bringing, or will bring, the rows into a list."""
+        return self.import_list_id is not None and self.imported_at is None
+
+    @property
+    def is_destroyed(self) -> bool:
+        """Whether the content is gone; what a campaign did with it is still known."""
+        return self.data_key.destroyed_at is not None
 
     @property
     def rows(self) -> models.QuerySet[WorkbookRow]:
