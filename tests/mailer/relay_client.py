@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from campaigns.mailer.smtp import Connection
 from campaigns.mailer.smtp_envelope import Envelope
+from campaigns.mailer.smtp_session import Connector, connect_tcp
 from campaigns.mailer.smtp_settings import RelaySettings, Timeouts, TlsMode
 
 PAYLOAD = b"Message-ID: <1@example.cn>\r\nSubject: x\r\n\r\nhello\r\n"
@@ -31,9 +36,41 @@ def settings(port: int, **changes: Any) -> RelaySettings:
     return replace(base, **changes)
 
 
-def connect(port: int, **changes: Any) -> Connection:
-    return Connection.open(settings(port, **changes), resolver=lambda host, port: ["127.0.0.1"])
+def connect(port: int, connector: Connector = connect_tcp, **changes: Any) -> Connection:
+    return Connection.open(
+        settings(port, **changes),
+        resolver=lambda host, port: ["127.0.0.1"],
+        connector=connector,
+    )
 
 
 def to(recipient: str, **changes: Any) -> Envelope:
     return replace(Envelope("hr@example.cn", recipient, len(PAYLOAD)), **changes)
+
+
+@contextmanager
+def canned(*answers: bytes) -> Iterator[tuple[int, bytearray]]:
+    """A server that greets with the first answer and gives the next one to each packet; then it hangs up.
+
+    Yields its port and, after the block, everything that it heard.
+    """
+    heard = bytearray()
+
+    def serve() -> None:
+        sock, _ = listener.accept()
+        with sock:
+            sock.sendall(answers[0])
+            for answer in answers[1:]:
+                heard.extend(sock.recv(1 << 16))
+                sock.sendall(answer)
+            sock.shutdown(socket.SHUT_WR)
+            while octets := sock.recv(1 << 16):
+                heard.extend(octets)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1], heard
+        finally:
+            thread.join()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,12 +15,26 @@ from campaigns.mailer.reply_reasons import Reason
 from campaigns.mailer.reply_rules import RULES
 from campaigns.mailer.smtp import Connection
 from campaigns.mailer.smtp_errors import ContentFailure, RelayFailure
+from campaigns.mailer.smtp_session import Connector
 from tests.fakes.relay_script import Action, Drip, Drop, Reset, Rule, Say, Stall
 from tests.fakes.scripted_relay import RelayOptions, ScriptedRelay
-from tests.mailer.relay_client import PASSWORD, PAYLOAD, QUICK, connect, to
+from tests.mailer.relay_client import PASSWORD, PAYLOAD, QUICK, canned, connect, to
 
 #: The timeout of the phase under test, so that a stall costs a test no more.
 BRIEF = 0.15
+HELLO = (b"220 x\r\n", b"250-x\r\n250 PIPELINING\r\n")
+
+
+def through(kind: type[socket.socket]) -> Connector:
+    """A connector that uses this kind of socket."""
+
+    def connector(address: str, port: int, seconds: float) -> socket.socket:
+        sock = kind(socket.AF_INET, socket.SOCK_STREAM)
+        sock.settimeout(seconds)
+        sock.connect((address, port))
+        return sock
+
+    return connector
 
 
 @pytest.fixture
@@ -29,7 +43,7 @@ def relay() -> Iterator[ScriptedRelay]:
         yield running
 
 
-def going(relay: ScriptedRelay, **changes: object) -> Connection:
+def going(relay: ScriptedRelay, **changes: Any) -> Connection:
     conn = connect(relay.port, **changes)
     conn.start(to("li@example.cn"))
     assert conn.go_ahead().ok
@@ -87,31 +101,79 @@ def test_a_server_that_stops_reading_times_out_and_is_deferred(relay: ScriptedRe
 
 
 def test_a_refusal_said_before_hanging_up_in_the_content_is_reported() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        script = [b"220 x\r\n", b"250-x\r\n250 PIPELINING\r\n", b"250 a\r\n250 b\r\n354 c\r\n"]
+    grant = b"250 a\r\n250 b\r\n354 c\r\n"
+    big = (b"x" * 998 + b"\r\n") * 20_000
 
-        def serve() -> None:
-            sock, _ = listener.accept()
-            sock.sendall(script[0])
-            for answer in script[1:]:
-                sock.recv(1000)
-                sock.sendall(answer)
-            sock.recv(1000)
-            sock.sendall(b"552 5.3.4 too big for us\r\n")
-            sock.shutdown(socket.SHUT_WR)
-            time.sleep(0.1)
-            sock.close()
+    class Sluggish(socket.socket):
+        """Takes a little of the content and then finds the link broken."""
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        conn = connect(listener.getsockname()[1])
+        def send(self, octets: Any, flags: int = 0, /) -> int:
+            if len(octets) < 5000:
+                return super().send(octets, flags)
+            if len(octets) < len(big):
+                time.sleep(0.05)
+                raise ConnectionResetError
+            return super().send(octets[:2000], flags)
+
+    with canned(*HELLO, grant, b"552 5.3.4 too big for us\r\n") as (port, _):
+        conn = connect(port, connector=through(Sluggish))
         conn.start(to("li@example.cn"))
         assert conn.go_ahead().ok
-        failure = fails_in_content(conn, (b"x" * 998 + b"\r\n") * 20_000)
-        thread.join()
+        failure = fails_in_content(conn, big)
     assert not failure.in_doubt
     assert failure.reply is not None
     assert classify(failure.phase, failure.cause, RULES).reason is Reason.TOO_BIG
+
+
+class Cut(socket.socket):
+    """The kernel takes `limit` octets of what begins with the payload, then the link is broken."""
+
+    limit = 0
+    broken = False
+
+    def send(self, octets: Any, flags: int = 0, /) -> int:
+        if self.broken:
+            raise ConnectionResetError
+        if bytes(octets[: len(PAYLOAD)]) != PAYLOAD:
+            return super().send(octets, flags)
+        self.broken = True
+        return super().send(octets[: self.limit], flags)
+
+
+@pytest.mark.parametrize("octets_of_the_dot", [-20, 0, 1, 2])
+def test_without_the_whole_dot_nothing_is_in_doubt(
+    relay: ScriptedRelay, monkeypatch: pytest.MonkeyPatch, octets_of_the_dot: int
+) -> None:
+    monkeypatch.setattr(Cut, "limit", len(PAYLOAD) + octets_of_the_dot)
+    failure = fails_in_content(going(relay, connector=through(Cut)))
+    assert (failure.kind, failure.in_doubt) == (Reason.LOST, False)
+    relay.stop()
+    assert relay.accepted == []
+
+
+@pytest.mark.parametrize("octets_of_the_next", [0, 1, 9])
+def test_a_link_that_breaks_behind_the_dot_still_yields_the_reply(
+    relay: ScriptedRelay, monkeypatch: pytest.MonkeyPatch, octets_of_the_next: int
+) -> None:
+    monkeypatch.setattr(Cut, "limit", len(PAYLOAD) + 3 + octets_of_the_next)
+    conn = going(relay, connector=through(Cut))
+    assert conn.content(PAYLOAD, then=to("next@example.cn")).code == 250
+    with pytest.raises(RelayFailure) as caught:
+        conn.go_ahead()
+    assert (caught.value.phase, caught.value.kind) == (Phase.MAIL, Reason.LOST)
+    assert not conn.is_open
+    assert len(relay.accepted) == 1
+
+
+def test_a_server_that_grants_what_it_refused_gets_no_dot() -> None:
+    with canned(*HELLO, b"451 a\r\n250 b\r\n354 c\r\n") as (port, heard):
+        conn = connect(port)
+        conn.start(to("li@example.cn"))
+        go = conn.go_ahead()
+    assert go.refused is not None
+    assert go.refused[0] is Phase.MAIL
+    assert not conn.is_open
+    assert heard.endswith(b"DATA\r\n")
 
 
 @pytest.mark.parametrize("phase", ["mail", "rcpt", "data"])

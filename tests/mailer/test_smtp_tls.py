@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from campaigns.mailer.reply import Phase, classify
 from campaigns.mailer.reply_reasons import Reason
 from campaigns.mailer.reply_rules import RULES
 from campaigns.mailer.smtp import Connection
-from campaigns.mailer.smtp_errors import RelayFailure
+from campaigns.mailer.smtp_errors import ContentFailure, RelayFailure
 from campaigns.mailer.smtp_settings import RelaySettings, TlsMode
 from campaigns.mailer.tls import client_context
 from tests.fakes.certificates import Issued, issue
@@ -137,6 +139,33 @@ def test_f5_over_tls_a_drop_in_the_content_is_never_called_accepted(after: str) 
             conn.content(PAYLOAD)
         assert caught.value.phase is Phase.CONTENT
         assert relay.accepted == []
+
+
+class BreaksAfterTheDot(ssl.SSLSocket):
+    """The record with the dot goes out whole, but all we see is an error."""
+
+    def send(self, octets: Any, flags: int = 0) -> int:
+        sent = super().send(octets, flags)
+        if bytes(octets).endswith(b"\r\n.\r\n"):
+            raise ConnectionResetError
+        return sent
+
+
+def test_over_tls_doubt_begins_when_the_record_with_the_dot_is_handed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    issued = issue()
+    monkeypatch.setattr(client_context(issued.ca_pem), "sslsocket_class", BreaksAfterTheDot)
+    with relay_with(TlsMode.IMPLICIT) as relay:
+        relay.script.add(Rule("dot", Drop(), accept=True))
+        logged_in = {"username": "hr", "password": PASSWORD, "ca_pem": issued.ca_pem}
+        conn = connect(relay.port, tls=TlsMode.IMPLICIT, **logged_in)
+        conn.start(to("a@example.cn"))
+        assert conn.go_ahead().ok
+        with pytest.raises(ContentFailure) as caught:
+            conn.content(PAYLOAD)
+        assert caught.value.in_doubt
+    assert len(relay.accepted) == 1
 
 
 def test_no_context_accepts_less_than_tls_1_2() -> None:

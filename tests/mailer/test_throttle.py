@@ -89,6 +89,16 @@ def test_it_waits_for_the_oldest_reply_and_no_longer() -> None:
     assert ledger.acquire("r", four, "c", 1).wait == pytest.approx(0.9, abs=1e-5)
 
 
+def test_a_place_is_free_a_second_after_the_reply_and_not_a_microsecond_before() -> None:
+    clock = Clock()
+    ledger = a_ledger(clock)
+    ledger.settle("r", ledger.acquire("r", FIVE_A_SECOND, "c", 5).ids)
+    clock.now += 999_999
+    assert ledger.acquire("r", FIVE_A_SECOND, "c", 5).ids == []
+    clock.now += 2
+    assert len(ledger.acquire("r", FIVE_A_SECOND, "c", 5).ids) == 5
+
+
 def test_a_message_counts_while_its_reply_is_awaited_however_long() -> None:
     clock = Clock()
     ledger = a_ledger(clock)
