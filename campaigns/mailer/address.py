@@ -14,6 +14,7 @@ _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+"
 _DOT_ATOM = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
 #: RFC 5321 section 4.1.2, Quoted-string: qtextSMTP or a quoted pair.
 _QUOTED = re.compile(r'"(?:[ !#-\[\]-~\u00a0-\U0010ffff]|\\[ -~])*"')
+_ONE_ADDRESS = re.compile(rf"(?:{_DOT_ATOM.pattern}|{_QUOTED.pattern})@[A-Za-z0-9.-]+")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 #: Full-width ASCII and the ideographic space, which Chinese input methods leave in addresses.
@@ -30,6 +31,7 @@ _TEXTS = {
     "empty": "没有填写邮箱地址",
     "control": "地址里有换行或控制字符",
     "long": "内容过长，不是一个邮箱地址",
+    "shape": "不是一个（且仅一个）邮箱地址",
     "bracket": "尖括号不成对，或后面还有内容",
     "at": "邮箱地址应当有且只有一个 @",
     "blank": "邮箱地址中间有空格",
@@ -54,20 +56,17 @@ class AddressFault(ValueError):
 class Mailbox:
     """A display name, maybe empty, and an address whose domain is in A-labels.
 
-    Raises `AddressFault("control")` for a name or address that could break out of its header field.
+    Raises `AddressFault` for a name or address that could break out of its header field, or stand for a second one.
     """
 
     name: str
     address: str
 
     def __post_init__(self) -> None:
-        try:
-            refuse_controls(self.name)
-            refuse_controls(self.address)
-        except HeaderFault as fault:
-            raise AddressFault("control", fault.text) from None
-        if "<" in _unquoted(self.address) or ">" in _unquoted(self.address):
-            raise AddressFault("bracket")
+        _refuse_controls(self.name)
+        _refuse_controls(self.address)
+        if not _ONE_ADDRESS.fullmatch(self.address):
+            raise AddressFault("shape")
 
     @property
     def needs_smtputf8(self) -> bool:
@@ -87,8 +86,8 @@ def parse_mailbox(text: str) -> Mailbox:
     if not typed:
         raise AddressFault("empty")
     name, address = _split_name(typed)
-    mailbox = Mailbox(name, address)
-    return Mailbox(mailbox.name, _clean_address(address))
+    _refuse_controls(typed)
+    return Mailbox(name, _clean_address(address))
 
 
 def address_key(address: str) -> str:
@@ -101,8 +100,17 @@ def domain_of(address: str) -> str:
     return _clean_address(address).rpartition("@")[2]
 
 
+def _refuse_controls(text: str) -> None:
+    try:
+        refuse_controls(text)
+    except HeaderFault as fault:
+        raise AddressFault("control", fault.text) from None
+
+
 def _split_name(typed: str) -> tuple[str, str]:
     if not typed.endswith((">", "＞")):
+        if "<" in _unquoted(typed):
+            raise AddressFault("bracket")
         return "", typed
     opening = max(typed.rfind("<"), typed.rfind("＜"))
     if opening < 0:
@@ -130,12 +138,8 @@ def _unquoted(text: str) -> str:
 
 
 def _check_local(local: str) -> None:
-    try:
-        refuse_controls(local)
-        octets = len(local.encode())
-    except HeaderFault:
-        raise AddressFault("control") from None
-    if octets > _LOCAL_OCTETS:
+    _refuse_controls(local)
+    if len(local.encode()) > _LOCAL_OCTETS:
         raise AddressFault("local_long")
     if _QUOTED.fullmatch(local):
         return

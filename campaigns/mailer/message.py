@@ -29,7 +29,28 @@ _MESSAGE_ID = re.compile(r"<[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+>")
 
 #: Fields that Skeleton writes itself, and those that would add a recipient or a second meaning.
 _OWN = frozenset(
-    ["from", "to", "cc", "bcc", "sender", "reply-to", "subject", "date", "message-id", "mime-version", "return-path", "dkim-signature", "received", "resent-to", "resent-cc", "resent-bcc", "resent-from", "resent-sender", "resent-date", "resent-message-id"]
+    [
+        "from",
+        "to",
+        "cc",
+        "bcc",
+        "sender",
+        "reply-to",
+        "subject",
+        "date",
+        "message-id",
+        "mime-version",
+        "return-path",
+        "dkim-signature",
+        "received",
+        "resent-to",
+        "resent-cc",
+        "resent-bcc",
+        "resent-from",
+        "resent-sender",
+        "resent-date",
+        "resent-message-id",
+    ]
 )
 
 #: Bulk mail asks automatic responders to be silent: RFC 3834 section 5, and what Exchange heeds instead of it.

@@ -16,7 +16,7 @@ _HEAD = """<!doctype html>
 <style>
 body { margin: 0; padding: 0; background-color: #f2f4f7; }
 table { border-collapse: collapse; }
-td, th, p, h1 { font-family: "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", Arial, sans-serif; }
+td, th, p, h1 { font-family: "PingFang SC", "Microsoft YaHei", Arial, sans-serif; }
 td, th, p { font-size: 15px; line-height: 1.6; color: #1f2933; }
 p { margin: 0 0 12px 0; }
 a { color: #1456b8; }

@@ -46,6 +46,8 @@ _UNWANTED_FILTERS = (
     "map",
     "list",
 )
+#: NUL, which no mail may hold, and lone surrogates, which UTF-8 can't.
+_UNSENDABLE = re.compile("[\0\ud800-\udfff]")
 _GLOBALS = ("range", "dict", "namespace", "debug", "cycler", "joiner")
 _FIELD = re.compile(
     r"""row\[\s*(["'])(?P<key>.*)\1\s*\]|row\.(?P<attribute>\w+)|(?P<name>[^\W\d]\w*)""", re.S
@@ -114,26 +116,27 @@ class Renderer:
         if len(value) > self._limits.value:
             raise RenderError("value", "", 0, name, f"“{name}”的值超过 {self._limits.value} 个字符")
         text = str.__str__(value)
-        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-            raise RenderError("value", "", 0, name, f"“{name}”的值里有无法编码的字符")
-        if "\0" in text:
-            raise RenderError("value", "", 0, name, f"“{name}”的值里有空字符（NUL）")
+        if _UNSENDABLE.search(text):
+            raise RenderError(
+                "value", "", 0, name, f"“{name}”的值里有无法发送的字符（NUL 或不成对的代理字符）"
+            )
         return text
 
     def _cells(self, rows: Sequence[Cell]) -> list[dict[str, object]]:
         if len(rows) > self._limits.cells:
             raise RenderError("too_large", "", 0, "", f"列数超过 {self._limits.cells}")
         cells: list[dict[str, object]] = []
-        group = ""
+        before = ""
         for cell in rows:
-            begins = bool(cell.group) and cell.group != group
             group = cell.group
             cells.append(
                 {
                     "name": str.__str__(cell.name), "group": group, "label": cell.label,
-                    "value": self._value(cell.name, cell.value), "begins_group": int(begins),
+                    "value": self._value(cell.name, cell.value),
+                    "begins_group": int(group not in ("", before)),
                 }
             )  # fmt: skip
+            before = group
         return cells
 
     def _refuse_large(

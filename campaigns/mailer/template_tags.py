@@ -11,9 +11,10 @@ from typing import Literal
 
 _OPENING = re.compile(r"\{\{|\{%|\{#")
 _CLOSING = {"{{": "}}", "{%": "%}", "{#": "#}"}
+#: What matters inside a tag: a quoted string, its end, or an opening, which means that this one has no end.
 _INSIDE = {
-    "{{": re.compile(r"[\"']|\}\}"),
-    "{%": re.compile(r"[\"']|%\}"),
+    "{{": re.compile(r"[\"']|\}\}|\{[{%#]"),
+    "{%": re.compile(r"[\"']|%\}|\{[{%#]"),
     "{#": re.compile(r"#\}"),
 }
 _STRING_END = {
@@ -99,11 +100,7 @@ def _tag_at(source: str, start: int, opening: str) -> Tag | None:
                 return None
             position = string.end()
             continue
-        if (
-            _OPENING.search(source, start + 2, found.start())
-            and opening != "{#"
-            and '"' not in source[start : found.end()]
-        ):
+        if found[0] != _CLOSING[opening]:
             return None
         return _trimmed(source, start, found.start(), opening)
     return None

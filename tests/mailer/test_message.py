@@ -150,9 +150,14 @@ def test_a_further_header_can_not_add_a_recipient_or_a_second_meaning(name):
         Skeleton(from_=HR, reply_to=None, headers=[(name, "x@y.example")])
 
 
-def test_an_address_can_not_smuggle_a_second_one():
+@pytest.mark.parametrize(
+    "address",
+    ["a@b.example>, <c@d.example", "a@b.example, c@d.example", "a@b.example;c@d.example", "a@b.example c@d.example", "a: b@c.example;",
+     "(x) a@b.example", "a@b@c.example", "a", "", '"a"b@c.example', '"a@b.example', "a@b.example\t", "undisclosed-recipients:;"],
+)  # fmt: skip
+def test_an_address_can_not_smuggle_a_second_one(address):
     with pytest.raises(AddressFault):
-        Mailbox("", "a@b.example>, <c@d.example")
+        Mailbox("", address)
 
 
 def test_there_is_exactly_one_of_each_field_and_no_bcc():
