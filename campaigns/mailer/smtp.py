@@ -14,14 +14,14 @@ deliver an empty message.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Self
 
 from campaigns.mailer.outbound import Resolver, resolve
 from campaigns.mailer.reply import Phase, Reply
 from campaigns.mailer.reply_reasons import Reason
 from campaigns.mailer.smtp_content import lines_are_clean, stuffed
+from campaigns.mailer.smtp_dialogue import RSET, Dialogue, Stage
 from campaigns.mailer.smtp_envelope import Capabilities, Envelope, commands
 from campaigns.mailer.smtp_errors import ContentFailure, EnvelopeRefused, RelayFailure
 from campaigns.mailer.smtp_session import Connector, Opening, connect_tcp
@@ -30,7 +30,6 @@ from campaigns.mailer.smtp_wire import RawReply, Wire, WireFailure
 
 _DOT = b".\r\n"
 _DATA = b"DATA\r\n"
-_RSET = b"RSET\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +43,7 @@ class GoAhead:
 _OK = GoAhead(ok=True)
 
 
-class _Stage(Enum):
-    READY = auto()
-    STARTED = auto()  # MAIL, RCPT, DATA (or the first of them) are out, replies are due
-    GOING = auto()  # 354 was read: the server waits for content
-    CLOSED = auto()
-
-
-class Connection:
+class Connection(Dialogue):
     """One connection to a relay. Not for use by two threads at once.
 
     Calls out of order raise RuntimeError. After any `RelayFailure`, or when `is_open` is False, only
@@ -59,13 +51,10 @@ class Connection:
     """
 
     def __init__(self, wire: Wire, capabilities: Capabilities, settings: RelaySettings) -> None:
+        super().__init__(wire, settings.timeouts)
         self.capabilities = capabilities
-        self._wire = wire
         self._settings = settings
-        self._timeouts = settings.timeouts
-        self._stage = _Stage.READY
         self._rcpt = b""  # the RCPT line that a server without PIPELINING still has to get
-        self._needs_rset = False  # a refused envelope left a transaction open
         self._rset_due = False  # its RSET is out, the reply to it comes first
         self._then_failed: RelayFailure | EnvelopeRefused | None = None
 
@@ -87,11 +76,6 @@ class Connection:
             wire.close()
             raise
 
-    @property
-    def is_open(self) -> bool:
-        """False once the server said 421, the link was lost, or we closed it."""
-        return self._stage is not _Stage.CLOSED
-
     def __enter__(self) -> Self:
         return self
 
@@ -110,7 +94,7 @@ class Connection:
 
         Raises `EnvelopeRefused`, with the connection ready for another, or `RelayFailure`.
         """
-        self._require(_Stage.READY)
+        self._require(Stage.READY)
         mail, rcpt = commands(envelope, self.capabilities, self._settings.max_octets)
         if self.capabilities.pipelining:
             self._write(Phase.MAIL, self._pipelined(mail, rcpt))
@@ -119,12 +103,12 @@ class Connection:
                 self.rset()
             self._write(Phase.MAIL, mail)
             self._rcpt = rcpt
-        self._stage = _Stage.STARTED
+        self._stage = Stage.STARTED
 
     def _pipelined(self, mail: bytes, rcpt: bytes) -> bytes:
         reset, self._needs_rset = self._needs_rset, False
         self._rset_due = reset
-        return (_RSET if reset else b"") + mail + rcpt + _DATA
+        return (RSET if reset else b"") + mail + rcpt + _DATA
 
     def go_ahead(self) -> GoAhead:
         """Reads the answers to the started envelope.
@@ -135,7 +119,7 @@ class Connection:
         if self._then_failed is not None:
             failure, self._then_failed = self._then_failed, None
             raise failure
-        self._require(_Stage.STARTED)
+        self._require(Stage.STARTED)
         if self._rset_due:
             self._rset_due = False
             self._read_rset()
@@ -161,7 +145,7 @@ class Connection:
             if not self.capabilities.pipelining:
                 break
         if refused is None:
-            self._stage = _Stage.GOING
+            self._stage = Stage.GOING
             return _OK
         self._after_refusal(taken)
         return GoAhead(ok=False, refused=refused)
@@ -180,9 +164,9 @@ class Connection:
 
     def _after_refusal(self, taken: set[Phase]) -> None:
         """Brings the connection back to where an envelope may start (RFC 2920 3.1)."""
-        if self._stage is _Stage.CLOSED:
+        if self._stage is Stage.CLOSED:
             return
-        self._stage = _Stage.READY
+        self._stage = Stage.READY
         if Phase.DATA not in taken:
             self._needs_rset = Phase.MAIL in taken
         elif Phase.RCPT in taken:
@@ -208,7 +192,7 @@ class Connection:
         `payload` has CRLF line ends only; dots are stuffed here (RFC 5321 4.5.2). What goes wrong with
         `then` is raised by the next `go_ahead`, never here. Raises `ContentFailure`.
         """
-        self._require(_Stage.GOING)
+        self._require(Stage.GOING)
         if self._wire.has_input or not lines_are_clean(payload):
             reason = Reason.PROTOCOL if self._wire.has_input else Reason.MALFORMED
             self._close()
@@ -253,79 +237,9 @@ class Connection:
                 kind = Reason.CLOSING if closing else Reason.LOST
                 self._then_failed = RelayFailure(Phase.MAIL, kind, closing)
             return
-        self._stage = _Stage.STARTED if started else _Stage.READY
+        self._stage = Stage.STARTED if started else Stage.READY
         if then is not None and not started and self._then_failed is None:
             try:
                 self.start(then)
             except (RelayFailure, EnvelopeRefused) as failure:
                 self._then_failed = failure
-
-    # --- the rest
-
-    def abandon(self) -> None:
-        """Closes at once, without QUIT and without a dot: what was granted will not be delivered."""
-        self._close()
-
-    def quit(self) -> None:
-        """Ends politely where no envelope is open, else like `abandon`. Never raises."""
-        if self._stage is _Stage.READY:
-            try:
-                self._wire.write(b"QUIT\r\n", self._timeouts.quit)
-                self._wire.read_reply(self._timeouts.quit)
-            except WireFailure:
-                pass
-        self._close()
-
-    def noop(self) -> Reply:
-        """Asks whether the server is still there. Raises `RelayFailure` if not."""
-        return self._simple(b"NOOP\r\n")
-
-    def rset(self) -> Reply:
-        """Clears the server's state. Raises `RelayFailure` where it doesn't."""
-        self._require(_Stage.READY)
-        self._write(Phase.MAIL, _RSET)
-        self._needs_rset = False
-        return self._read_rset()
-
-    def _simple(self, command: bytes) -> Reply:
-        self._require(_Stage.READY)
-        self._write(Phase.MAIL, command)
-        reply = Reply.parse(*self._read(Phase.MAIL, self._timeouts.command))
-        if reply.code == 421:
-            self._close()
-            raise RelayFailure(Phase.MAIL, Reason.CLOSING, reply)
-        return reply
-
-    def _read_rset(self) -> Reply:
-        reply = Reply.parse(*self._read(Phase.MAIL, self._timeouts.command))
-        if reply.code >= 300:
-            self._close()
-            kind = Reason.CLOSING if reply.code == 421 else Reason.PROTOCOL
-            raise RelayFailure(Phase.MAIL, kind, reply)
-        return reply
-
-    def _write(self, phase: Phase, octets: bytes) -> None:
-        try:
-            self._wire.write(octets, self._timeouts.write)
-        except WireFailure as failure:
-            self._fail(phase, failure)
-
-    def _read(self, phase: Phase, seconds: float) -> RawReply:
-        try:
-            return self._wire.read_reply(seconds)
-        except WireFailure as failure:
-            self._fail(phase, failure)
-
-    def _fail(self, phase: Phase, failure: WireFailure) -> NoReturn:
-        # A server that hangs up often says why first (421 before closing).
-        reply = self._wire.early_refusal() if failure.reason is Reason.LOST else None
-        self._close()
-        raise RelayFailure(phase, failure.reason, reply) from None
-
-    def _require(self, stage: _Stage) -> None:
-        if self._stage is not stage:
-            raise RuntimeError(f"connection is {self._stage.name}, not {stage.name}")
-
-    def _close(self) -> None:
-        self._stage = _Stage.CLOSED
-        self._wire.close()
