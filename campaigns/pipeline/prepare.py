@@ -5,7 +5,8 @@ CSS is inlined and the text part made once per save, so that a message costs a r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from accounts.models import Team, User
 from campaigns.mailer.html_text import html_to_text, without_tag_lines
@@ -23,7 +24,7 @@ from campaigns.mailer.template import (
     reference,
 )
 from campaigns.mailer.template_source import PARTS
-from campaigns.models import MessageTemplate
+from campaigns.models import MessageTemplate, Workbook, WorkbookRow
 from campaigns.models.template import Kind
 
 ADDRESS_FIELD, NAME_FIELD = "邮箱", "姓名"
@@ -92,23 +93,51 @@ def faults_of(template: MessageTemplate, fields: Collection[str] | None) -> list
     return check(TemplateSource(template.subject, template.html, template.text), fields)
 
 
+@dataclass(frozen=True)
+class Sample:
+    """Whose values a preview shows: merge fields, the cells of a table, and EXTRA_NAMES."""
+
+    values: Mapping[str, str]
+    cells: Sequence[Cell]
+    extra: Mapping[str, str]
+
+
 def preview(
-    source: TemplateSource, row: Mapping[str, str] | None = None
+    source: TemplateSource, sample: Sample | None = None
 ) -> tuple[Rendered | None, list[TemplateFault]]:
-    """An unsaved template with a row's values by column, or with samples; or all its faults."""
-    given = SAMPLE_CELLS if row is None else row
-    faults = check(source, None if row is None else {*SAMPLE_VALUES, *given})
+    """An unsaved template with a row's values, or with made-up ones; or all its faults."""
+    faults = check(source, sample and sample.values.keys())
     if faults:
         return None, faults
-    named = {name: f"〔{name}〕" for name in fields_used(source)} if row is None else {}
-    cells = [Cell(name, value) for name, value in given.items() if name not in SAMPLE_VALUES]
-    values = {**named, **SAMPLE_VALUES, **given}
-    extra = {**SAMPLE_EXTRA, "name": values[NAME_FIELD], "address": values[ADDRESS_FIELD]}
+    if sample is None:
+        named = {name: f"〔{name}〕" for name in fields_used(source)}
+        cells = [Cell(name, value) for name, value in SAMPLE_CELLS.items()]
+        sample = Sample({**named, **SAMPLE_VALUES, **SAMPLE_CELLS}, cells, {})
+    extra = {**SAMPLE_EXTRA, **sample.extra}
     try:
-        return Renderer(source).render(values, rows=cells, extra=extra), []
+        return Renderer(source).render(sample.values, rows=sample.cells, extra=extra), []
     except RenderError as error:
         part = error.part if error.part in PARTS else "html"
         return None, [TemplateFault(part, error.line or 1, 1, error.kind, error.text)]
+
+
+def sample_of(workbook: Workbook, row: WorkbookRow) -> Sample:
+    """A row as a sample; raises ContentDestroyed. A cell that cannot be read is left out."""
+    opened = workbook.data_key.open_json(row.sealed)
+    apart = (workbook.address_column, workbook.name_column)
+    readable = [
+        (index, column["name"], value)
+        for index, (column, value) in enumerate(
+            zip(workbook.columns, opened["values"], strict=False)
+        )
+        if value is not None
+    ]
+    own = {ADDRESS_FIELD: row.address, NAME_FIELD: opened.get("name") or ""}
+    return Sample(
+        {**own, **{name: value for _index, name, value in readable}},
+        [Cell(name, value) for index, name, value in readable if index not in apart],
+        {"name": own[NAME_FIELD], "address": row.address},
+    )
 
 
 def references(names: Collection[str]) -> list[tuple[str, str]]:
