@@ -6,6 +6,8 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from campaigns.mailer.reply import Outcome, Phase, Scope, classify
 from campaigns.mailer.reply_reasons import Reason
 from campaigns.mailer.reply_rules import RULES
+from campaigns.mailer.retry import next_try
 from campaigns.mailer.smtp import Connection
 from campaigns.mailer.smtp_errors import ContentFailure, RelayFailure
 from campaigns.mailer.smtp_session import Connector
@@ -203,6 +206,39 @@ def test_f6_f9_trouble_before_data_touches_no_recipient(
     assert not verdict.counts_as_attempt
     assert not conn.is_open
     assert relay.accepted == []
+
+
+def test_f7_a_greylisted_recipient_is_taken_at_the_next_try_and_nobody_else_waits(
+    relay: ScriptedRelay,
+) -> None:
+    relay.script.add(Rule("rcpt", Say("450 4.2.0 Greylisted, see you later"), "li@*", first=1))
+    with connect(relay.port) as conn:
+        conn.start(to("li@example.cn"))
+        first = conn.go_ahead()
+        assert first.refused is not None
+        verdict = classify(*first.refused, RULES)
+        assert (verdict.outcome, verdict.reason) == (Outcome.DEFERRED, Reason.GREYLISTED)
+        assert not verdict.permanent_address
+        assert next_try(1, verdict, rng=Random(1)) >= timedelta(minutes=5)
+        for name in ("wang@example.cn", "li@example.cn"):
+            conn.start(to(name))
+            assert conn.go_ahead().ok
+            assert conn.content(PAYLOAD).code == 250
+    assert [message.rcpt_to[0] for message in relay.accepted] == [
+        "wang@example.cn",
+        "li@example.cn",
+    ]
+
+
+def test_f9_a_stalled_relay_does_not_hold_up_another(relay: ScriptedRelay) -> None:
+    relay.script.add(Rule("rcpt", Stall(), "stall@*"))
+    stalled = connect(relay.port)
+    stalled.start(to("stall@example.cn"))
+    with connect(relay.port) as conn:
+        conn.start(to("li@example.cn"))
+        assert conn.go_ahead().ok
+        assert conn.content(PAYLOAD).code == 250
+    stalled.abandon()
 
 
 # --- opening
