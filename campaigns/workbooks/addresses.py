@@ -91,7 +91,10 @@ def _parse(piece: str) -> tuple[str, str]:
     """(address, "") or ("", why)."""
     if match := _DISPLAY.match(piece):
         piece = match[1]
-    piece = piece.strip().lstrip(_LEADING).rstrip(_TRAILING if piece[:1] != '"' else _TRAILING[:-2])
+    piece = piece.strip()
+    if len(piece) > 2 and piece[0] == piece[-1] and piece[0] in "\"'":
+        piece = piece[1:-1]
+    piece = piece.lstrip(_LEADING).rstrip(_TRAILING if piece[:1] != '"' else _TRAILING[:-2])
     if piece[:7].lower() == "mailto:":
         piece = unquote(piece[7:].partition("?")[0]).strip()
     if (

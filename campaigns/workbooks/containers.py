@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -28,20 +30,29 @@ class Source(Protocol):
     def load(self, name: str, tick: Tick | None = None) -> Sheet: ...
 
 
-def open_source(path: Path, limits: Limits, password: str | None) -> Source:
-    """Raises WorkbookRejected for what is no workbook, damaged, too big or locked."""
+@contextmanager
+def open_source(path: Path, limits: Limits, password: str | None) -> Iterator[Source]:
+    """The file's sheets while the file is open.
+
+    Raises WorkbookRejected for what is no workbook, damaged, too big or locked.
+    """
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(4096)
+        file = path.open("rb")
     except OSError as error:
         raise WorkbookRejected(RejectKind.DAMAGED, error.strerror or "打不开") from error
+    with file:
+        yield _open(file, path, limits, password)
+
+
+def _open(file: IO[bytes], path: Path, limits: Limits, password: str | None) -> Source:
+    size = path.stat().st_size
+    head = file.read(4096)
     if size > limits.file_bytes:
         raise WorkbookRejected(RejectKind.SIZE, f"文件有 {size >> 20} MB")
     if not head.strip(b"\x00\r\n\t ,;\xef\xbb\xbf\xff\xfe"):
         raise WorkbookRejected(RejectKind.EMPTY, "文件没有内容")
     if head.startswith(b"PK"):
-        return _open_zip(path, limits)
+        return _open_zip(file, limits)
     if head.startswith(_OLE):
         return _open_ole(path, limits, password)
     for magic, what in _NOT_WORKBOOKS.items():
@@ -52,7 +63,7 @@ def open_source(path: Path, limits: Limits, password: str | None) -> Source:
     return _open_text(path.read_bytes(), limits)
 
 
-def _open_zip(file: Path | IO[bytes], limits: Limits) -> Source:
+def _open_zip(file: IO[bytes], limits: Limits) -> Source:
     from campaigns.workbooks.ods import OdsSource
     from campaigns.workbooks.xlsx import XlsxSource
 

@@ -11,7 +11,6 @@ import posixpath
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO
 from xml.parsers import expat
 
@@ -36,7 +35,7 @@ class _RootSeen(Exception):
 class Package:
     """A checked zip; every method raises WorkbookRejected for what is damaged or hostile."""
 
-    def __init__(self, source: Path | IO[bytes], limits: Limits) -> None:
+    def __init__(self, source: IO[bytes], limits: Limits) -> None:
         self._limits = limits
         try:
             self._zip = zipfile.ZipFile(source)

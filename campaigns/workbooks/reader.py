@@ -27,15 +27,15 @@ def read(
     """
     limits = limits or Limits()
     choices = choices or Choices()
-    source = open_source(path, limits, password)
-    if sheet is not None:
+    with open_source(path, limits, password) as source:
+        if sheet is None:
+            return _read_the_one(source, choices, progress)
         if sheet not in dict(source.sheets):
             raise WorkbookRejected(RejectKind.UNKNOWN_SHEET, sheet)
         found = SheetReading(source, source.load(sheet, progress), choices)
         if found.header is None:
             raise WorkbookRejected(RejectKind.EMPTY, f"工作表“{sheet}”里没有数据")
         return found.reading()
-    return _read_the_one(source, choices, progress)
 
 
 def _read_the_one(source: Source, choices: Choices, progress: Tick | None) -> Reading:

@@ -23,14 +23,13 @@ class RowSorter:
         self._sheet = sheet
         self._header = header
         self._addresses = addresses
-        self._headings = [
-            {c: words.compact(sheet.text(n, c)) for c in header.indexes if sheet.text(n, c).strip()}
-            for n in header.rows
-        ]
-
-        self._heading_texts = {
-            sheet.text(n, c).strip() for n in header.rows for c in header.indexes
+        #: By column, what any level of the header says there, without blanks.
+        self._headings = {
+            c: {words.compact(sheet.text(n, c)) for n in header.rows} - {""} for c in header.indexes
         }
+        above = [r for r in sheet.rows if header.rows and r.number < header.rows[0]]
+        self._titles = {words.compact(text) for r in above for text in r.texts} - {""}
+        self._wide = {(m.top, m.left) for m in sheet.merges if m.right > m.left}
 
     def why_skipped(self, row: SheetRow) -> str | None:
         filled = [c for c in self._header.indexes if row.text(c).strip()]
@@ -50,14 +49,14 @@ class RowSorter:
         return any((row.number, column) in self._sheet.flaws for column in persons)
 
     def _repeats_header(self, row: SheetRow, filled: list[int]) -> bool:
-        if not any(row.text(c).strip() in self._heading_texts for c in filled[:2]):
-            return False
-        texts = {c: words.compact(row.text(c)) for c in filled}
-        for headings in self._headings:
-            same = sum(headings.get(c) == text for c, text in texts.items())
-            if same and same * 5 >= len(texts) * 4 and (len(texts) > 1 or len(headings) == 1):
-                return True
-        return False
+        """Nearly every cell says what its column's header says, at whatever level."""
+        different = 0
+        for column in filled:
+            different += words.compact(row.text(column)) not in self._headings[column]
+            if different > len(filled) // 5:
+                return False
+        only = len(self._header.indexes) == 1 or filled[0] == self._header.address
+        return len(filled) > 1 or only
 
     def _labelled(self, row: SheetRow, filled: list[int], usable: bool) -> str | None:
         """By a word in the row; beside a usable address only the first cell or the name counts."""
@@ -86,6 +85,8 @@ class RowSorter:
     def _unlabelled(self, row: SheetRow, filled: list[int]) -> str | None:
         name = self._header.name
         address = self._header.address
+        if all(words.compact(row.text(c)) in self._titles for c in filled):
+            return "title"
         if (
             name is not None
             and row.text(name).strip()
@@ -97,6 +98,8 @@ class RowSorter:
             return None
         numeric = [c for c in filled if row.value(c) is not None]
         if len(filled) == 1:
+            if (row.number, filled[0]) in self._wide:
+                return "note"
             if name in filled or (address in filled and len(row.text(filled[0])) < 40):
                 return None
             return "serial number only" if numeric else "note"
