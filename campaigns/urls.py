@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from campaigns.views import overview, templates
+from campaigns.views import (
+    keys,
+    mailboxes,
+    overview,
+    probes,
+    relays,
+    suppressions,
+    templates,
+)
 
 app_name = "campaigns"
 
@@ -15,4 +23,38 @@ urlpatterns = [
     path("templates/<int:pk>/", templates.template, name="template"),
     path("templates/<int:pk>/preview/", templates.template_preview, name="template_preview"),
     path("templates/<int:pk>/delete/", templates.template_delete, name="template_delete"),
+    path("relays/", relays.relays, name="relays"),
+    path("relays/new/", relays.relay_new, name="relay_new"),
+    path("relays/<int:pk>/", relays.relay, name="relay"),
+    path("relays/<int:pk>/probe/", relays.relay_probe, name="relay_probe"),
+    path("relays/<int:pk>/enable/", relays.relay_switch, {"on": True}, name="relay_enable"),
+    path("relays/<int:pk>/disable/", relays.relay_switch, {"on": False}, name="relay_disable"),
+    path("relays/<int:pk>/unpark/", relays.relay_unpark, name="relay_unpark"),
+    path("relays/<int:pk>/delete/", relays.relay_delete, name="relay_delete"),
+    path("probes/<int:pk>/", probes.probe, name="probe"),
+    path("mailboxes/", mailboxes.mailboxes, name="mailboxes"),
+    path("mailboxes/new/", mailboxes.mailbox_new, name="mailbox_new"),
+    path("mailboxes/<int:pk>/", mailboxes.mailbox, name="mailbox"),
+    path("mailboxes/<int:pk>/probe/", mailboxes.mailbox_probe, name="mailbox_probe"),
+    path(
+        "mailboxes/<int:pk>/enable/", mailboxes.mailbox_switch, {"on": True}, name="mailbox_enable"
+    ),
+    path(
+        "mailboxes/<int:pk>/disable/",
+        mailboxes.mailbox_switch,
+        {"on": False},
+        name="mailbox_disable",
+    ),
+    path("mailboxes/<int:pk>/delete/", mailboxes.mailbox_delete, name="mailbox_delete"),
+    path("keys/", keys.keys, name="keys"),
+    path("keys/new/", keys.key_new, name="key_new"),
+    path("keys/<int:pk>/", keys.key, name="key"),
+    path("keys/<int:pk>/enable/", keys.key_switch, {"on": True}, name="key_enable"),
+    path("keys/<int:pk>/disable/", keys.key_switch, {"on": False}, name="key_disable"),
+    path("keys/<int:pk>/delete/", keys.key_delete, name="key_delete"),
+    path("suppressions/", suppressions.suppressions, name="suppressions"),
+    path("suppressions/new/", suppressions.suppression_new, name="suppression_new"),
+    path(
+        "suppressions/<int:pk>/delete/", suppressions.suppression_delete, name="suppression_delete"
+    ),
 ]

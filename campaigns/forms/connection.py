@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TlsMode
 from accounts.models.user import User
+from accounts.secrets import SecretUnreadable
 
 _LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 _LONGEST_PEM = 200_000
@@ -39,13 +40,22 @@ class ConnectionForm(forms.ModelForm):
         self.user = user
         super().__init__(*args, **kwargs)
         self.was = {
-            name: getattr(self.instance, name) for name in ("host", "port", "secret", "username")
+            "host": self.instance.host,
+            "port": self.instance.port,
+            "secret": self._stored(),
         }
         allowed = self.fields["internal_allowed"]
         allowed.help_text = _("服务器在本机或内网（10.x、192.168.x 等）时才需要。")
         if not user.is_superuser:
             allowed.disabled = True
             allowed.help_text = _("只有系统管理员可以更改。服务器在内网时，请联系系统管理员。")
+
+    def _stored(self) -> str:
+        """The stored secret; none where its key is lost, so that a new one can be typed."""
+        try:
+            return self.instance.secret
+        except SecretUnreadable:
+            return ""
 
     @property
     def has_secret(self) -> bool:
