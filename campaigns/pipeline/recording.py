@@ -1,0 +1,224 @@
+"""Recording: what a message of a maildrop comes to, written in one transaction before it is deleted.
+
+A mailbox that is used for bounces only keeps everything; of somebody's own inbox only reports on our
+deliveries are kept, and of what is not proven no text. A payslip's texts are sealed, and what comes
+back of a message itself is never stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import BounceMailbox
+from campaigns.mailer.bounce import Recipient, Report
+from campaigns.models import Campaign, Delivery, Feedback, MaildropMessage
+from campaigns.models.campaign import CampaignState
+from campaigns.models.content import ContentDestroyed
+from campaigns.models.delivery import DeliveryPurpose
+from campaigns.models.feedback import FeedbackKind, Proof, SuppressionReason
+from campaigns.models.template import Kind
+from campaigns.pipeline import counts
+from campaigns.pipeline.matching import Match, key_of, match
+from campaigns.pipeline.suppress import suppress
+
+# Verdicts of messages that broke the session while they were read: they are tried again, apart.
+BROKE, FLOODED = "broke", "flooded"
+PENDING = (BROKE, FLOODED)
+
+_REPORTS = ("bounce", "delivered", "feedback")
+# What says all that there is to say; the rest waits on the server for a person.
+_UNDERSTOOD = (*_REPORTS, "autoreply")
+_KINDS = {
+    "bounce": FeedbackKind.BOUNCE,
+    "delivered": FeedbackKind.DELIVERED,
+    "feedback": FeedbackKind.COMPLAINT,
+    "autoreply": FeedbackKind.AUTO_REPLY,
+    "challenge": FeedbackKind.CHALLENGE,
+}
+# Feedback types that complain of nothing (RFC 5965 section 7.3, RFC 6591).
+_NO_COMPLAINT = ("not-spam", "auth-failure")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A report beside its matches. `ours`: once recorded it may be deleted from the server."""
+
+    verdict: str
+    ours: bool = False
+    rows: list[Feedback] = field(default_factory=list)
+    matches: list[Match] = field(default_factory=list)
+
+
+def judge(mailbox: BounceMailbox, report: Report) -> Judged:
+    """What is to be written about a message; reads the database and writes nothing."""
+    matches = match(mailbox.team_id, report)
+    proven = any(found.proven for found in matches)
+    if mailbox.exclusive:
+        ours = report.kind in _UNDERSTOOD
+        kept = matches
+    else:
+        ours = report.kind in _REPORTS and proven
+        kept = [found for found in matches if _concerns_us(report, found)]
+    rows = [
+        _feedback(mailbox, report, found, with_text=mailbox.exclusive or (ours and found.proven))
+        for found in kept
+    ]
+    return Judged(report.kind, ours, rows, kept)
+
+
+def record(mailbox: BounceMailbox, uidl: str, judged: Judged) -> bool:
+    """Commits the message's row with all that follows from it; whether it may be deleted now.
+
+    A message that was recorded before, by whomever, changes nothing a second time.
+    """
+    with transaction.atomic():
+        row, created = MaildropMessage.objects.get_or_create(
+            mailbox=mailbox,
+            uidl=uidl,
+            defaults={
+                "team_id": mailbox.team_id,
+                "verdict": judged.verdict,
+                "ours": judged.ours,
+            },
+        )
+        if not created and not _settle(row, judged):
+            return row.ours
+        newly = _first_bounces(judged.rows)
+        Feedback.objects.bulk_create(judged.rows)
+        for delivery, reason, note in _effects(judged):
+            suppress(delivery, reason, note=note)
+        counts.apply(newly)
+    return judged.ours
+
+
+def postpone(mailbox: BounceMailbox, uidl: str, verdict: str) -> None:
+    """Notes that reading this message broke the session, so that the others come first."""
+    row, created = MaildropMessage.objects.get_or_create(
+        mailbox=mailbox,
+        uidl=uidl,
+        defaults={"team_id": mailbox.team_id, "verdict": verdict},
+    )
+    if not created:
+        MaildropMessage.objects.filter(pk=row.pk, verdict__in=PENDING).update(
+            verdict=verdict, seen_at=timezone.now()
+        )
+
+
+def _settle(row: MaildropMessage, judged: Judged) -> bool:
+    """Whether this call gives a postponed message its verdict."""
+    return bool(
+        MaildropMessage.objects.filter(pk=row.pk, verdict__in=PENDING).update(
+            verdict=judged.verdict, ours=judged.ours, seen_at=timezone.now()
+        )
+    )
+
+
+def _concerns_us(report: Report, found: Match) -> bool:
+    """Of somebody's own inbox: reports on a delivery, and other answers to a signed address."""
+    if report.kind in _REPORTS:
+        return found.delivery is not None
+    return found.proven and report.kind != "ordinary"
+
+
+def _kind(report: Report, recipient: Recipient | None) -> FeedbackKind:
+    if report.kind == "bounce" and recipient is not None and recipient.action == "delayed":
+        return FeedbackKind.DELAYED
+    if report.kind == "feedback" and report.diagnostic in _NO_COMPLAINT:
+        return FeedbackKind.UNRECOGNISED
+    return _KINDS.get(report.kind, FeedbackKind.UNRECOGNISED)
+
+
+def _feedback(mailbox: BounceMailbox, report: Report, found: Match, *, with_text: bool) -> Feedback:
+    recipient, delivery = found.recipient, found.delivery
+    kind = _kind(report, recipient)
+    address = recipient.address if recipient else delivery.address if delivery else ""
+    text, sealed = _text(mailbox, report, found) if with_text else ("", None)
+    reason = report.diagnostic if report.kind == "feedback" else recipient and recipient.reason
+    return Feedback(
+        team_id=mailbox.team_id,
+        kind=kind,
+        mailbox=mailbox,
+        delivery=delivery,
+        campaign=delivery.campaign if delivery else None,
+        proof=found.proof,
+        address=_clean(address)[:320],
+        address_key=_clean(key_of(address))[:320],
+        hard=kind == FeedbackKind.BOUNCE and recipient is not None and recipient.cls == "hard",
+        reason=_clean(reason or "")[:30],
+        status=((recipient and recipient.status) or "")[:12],
+        text=text,
+        sealed_text=sealed,
+    )
+
+
+def _text(mailbox: BounceMailbox, report: Report, found: Match) -> tuple[str, bytes | None]:
+    """The server's reply and the start of what is said, in clear or sealed.
+
+    Both may quote the message: without a proof that this is no payslip, a team that sends payslips
+    keeps neither.
+    """
+    parts = () if report.kind == "feedback" else (report.diagnostic,)
+    text = _clean("\n".join(filter(None, (*parts, report.human_text))))
+    if not found.proven or found.delivery is None:
+        return ("" if _sends_payslips(mailbox.team_id) else text), None
+    campaign = found.delivery.campaign
+    if not campaign.is_payslip:
+        return text, None
+    if campaign.workbook is None:
+        return "", None
+    try:
+        return "", campaign.workbook.data_key.seal(text.encode())
+    except ContentDestroyed:
+        return "", None
+
+
+def _sends_payslips(team_id: int) -> bool:
+    launched = Campaign.objects.filter(team_id=team_id, kind=Kind.PAYSLIP)
+    return launched.exclude(state=CampaignState.DRAFT).exists()
+
+
+def _clean(text: str) -> str:
+    """Text that a database takes: no NUL, no lone surrogate."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def _first_bounces(rows: Sequence[Feedback]) -> counts.Counts:
+    """How the campaigns' counts of bounced deliveries change by these rows; tests don't count."""
+    bounced = {
+        row.delivery_id: row.delivery
+        for row in rows
+        if row.kind == FeedbackKind.BOUNCE
+        and row.proof != Proof.NONE
+        and row.delivery is not None
+        and row.delivery.purpose != DeliveryPurpose.TEST
+    }
+    earlier = Feedback.objects.filter(delivery__in=bounced, kind=FeedbackKind.BOUNCE)
+    for delivery_id in earlier.exclude(proof=Proof.NONE).values_list("delivery_id", flat=True):
+        bounced.pop(delivery_id, None)
+    changes: counts.Counts = {}
+    for delivery in bounced.values():
+        key = (delivery.campaign_id, counts.BOUNCED)
+        changes[key] = changes.get(key, 0) + 1
+    return changes
+
+
+def _effects(judged: Judged) -> list[tuple[Delivery, SuppressionReason, str]]:
+    """Whom this suppresses. Of a delivery that was spread to several addresses only some may be
+    dead, so all of them have to be."""
+    hard: dict[int, list[bool]] = {}
+    for row in judged.rows:
+        hard.setdefault(row.delivery_id or 0, []).append(row.hard)
+    effects = []
+    for row, found in zip(judged.rows, judged.matches, strict=True):
+        if not found.proven or found.delivery is None:
+            continue
+        note = f"→ {row.address}" if found.names_another else ""
+        if row.kind == FeedbackKind.COMPLAINT:
+            effects.append((found.delivery, SuppressionReason.COMPLAINT, note))
+        elif all(hard[found.delivery.pk]):
+            effects.append((found.delivery, SuppressionReason.HARD_BOUNCE, note))
+    return effects
