@@ -43,6 +43,8 @@ _BAD_URL = re.compile(
 )
 #: A start or end tag that another one, a lone quote or the end of the text cuts short.
 _CUT_SHORT = re.compile(r"</?[a-zA-Z](?:\"[^\"]*\"|'[^']*'|[^'\"<>])*+(?=[<'\"]|\Z)")
+#: What HTML parsers take for a comment of some kind, at quadratic cost.
+_BOGUS = re.compile(r"<(?:!(?!--|doctype\b|\[)|\?|/(?![a-zA-Z]))", re.I)
 _SECTIONS = {"<!--": "-->", "<style": "</style", "<script": "</script", "<title": "</title"}
 
 #: What browsers skip inside a scheme.
@@ -69,7 +71,11 @@ def html_faults(html: str) -> list[TemplateFault]:
 
 def _unfinished(masked: str) -> list[TemplateFault]:
     places = Places(masked)
-    cut_short = [found.start() for found in islice(_CUT_SHORT.finditer(masked), 20)]
+    cut_short = [
+        found.start()
+        for pattern in (_CUT_SHORT, _BOGUS)
+        for found in islice(pattern.finditer(masked), 20)
+    ]
     lowered = masked.lower()
     cut_short += [
         lowered.rfind(opening)
@@ -92,11 +98,67 @@ def _masked(html: str) -> str:
     return "".join((*pieces, html[position:]))
 
 
+class _Depth:
+    """How deeply elements are nested, at most; the parsers that come later recurse, and would end the process.
+
+    An element whose end tag is missing or crossed counts from there on, since a parser may open it again and again.
+    """
+
+    _MOST = 150
+    _NO_END = frozenset(
+        [
+            "area",
+            "base",
+            "br",
+            "col",
+            "embed",
+            "hr",
+            "img",
+            "input",
+            "link",
+            "meta",
+            "source",
+            "track",
+            "wbr",
+        ]
+    )
+    _IMPLIED_END = frozenset(
+        ["p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "colgroup"]
+    )
+
+    def __init__(self) -> None:
+        self._open: list[str] = []
+        self._crossed = 0
+
+    def start(self, tag: str) -> bool:
+        """Whether this element is the first that is too deep."""
+        if tag in self._NO_END:
+            return False
+        if tag in self._IMPLIED_END:
+            self._end_implied(tag)
+        self._open.append(tag)
+        return len(self._open) + self._crossed == self._MOST + 1
+
+    def _end_implied(self, tag: str) -> None:
+        last = len(self._open) - 1
+        while last >= 0 and self._open[last] in self._IMPLIED_END and self._open[last] != tag:
+            last -= 1
+        if last >= 0 and self._open[last] == tag:
+            del self._open[last:]
+
+    def end(self, tag: str) -> None:
+        if tag not in self._open[-self._MOST :]:
+            return
+        while (ended := self._open.pop()) != tag:
+            self._crossed += ended not in self._IMPLIED_END
+
+
 class _Finder(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)
         self.faults: list[TemplateFault] = []
         self._in_style = False
+        self._depth = _Depth()
 
     def _fault(self, kind: str, text: str) -> None:
         line, column = self.getpos()
@@ -104,6 +166,8 @@ class _Finder(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._in_style = tag == "style"
+        if self._depth.start(tag):
+            self._fault("too_deep", f"<{tag[:20]}>：嵌套过深，或前面有许多没有结束的标签")
         if tag in _ELEMENTS:
             self._fault("element", f"邮件里不能用 <{tag}>（{_ELEMENTS[tag]}）")
         unquoted = re.sub(r"\"[^\"]*\"|'[^']*'", "", self.get_starttag_text() or "")
@@ -114,8 +178,13 @@ class _Finder(HTMLParser):
         for name, value in attrs:
             self._attribute(tag, name, value or "")
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        # To an HTML parser the slash of <div/> means nothing: the element stays open.
+        self.handle_starttag(tag, attrs)
+
     def handle_endtag(self, tag: str) -> None:
         self._in_style = False
+        self._depth.end(tag)
         if _MASK in tag:
             self._fault("tag_in_html", "结束标签里不能有合并字段")
 

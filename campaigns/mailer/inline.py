@@ -26,6 +26,10 @@ _TABLE_OF_ROWS = re.compile(
 )
 
 
+#: Characters that style attributes can grow to where every rule meets every element.
+_MOST_STYLED = 40_000_000
+
+
 class InlineFault(ValueError):
     """The HTML or its CSS can't be inlined without loss; the message is a sentence in Chinese."""
 
@@ -36,6 +40,8 @@ def inline(html: str) -> str:
     Merge tags are the same byte for byte. Nothing is loaded, neither from the network nor from a file. A fragment
     becomes a whole document. Raises `InlineFault` where the CSS can't be read or a tag would be lost.
     """
+    if _most_styled(html) > _MOST_STYLED:
+        raise InlineFault("样式表和正文都太长，合并后会过大，请精简样式")
     mask = Mask(html)
     # The inliner keeps a cache and a style sheet loader: with a link element it would try to read a file.
     inliner = css_inline.CSSInliner(
@@ -49,6 +55,11 @@ def inline(html: str) -> str:
     if any(found[str(index)] != 1 for index in range(len(mask.tags))):
         raise InlineFault("有合并字段写在样式处理不了的位置（例如整个 style 属性就是一个字段）")
     return mask.restored(re.sub(rf"<!--({mask.pattern.pattern})-->", r"\1", inlined))
+
+
+def _most_styled(html: str) -> int:
+    sheets = re.findall(r"<style\b.*?</style", html, re.S | re.I)
+    return sum(map(len, sheets)) * html.count("<")
 
 
 def _commented(mask: Mask) -> str:

@@ -14,6 +14,9 @@ from campaigns.mailer.template_tags import Places, Tag, Token, scan
 
 _FOR = re.compile(r"\s*for\s+([^\W\d]\w*)\s+in\s+cells(?:\s+if\s+(.+))?\s*", re.S)
 _DEEPEST_LOOP = 2
+_DEEPEST_BLOCK = 30
+_MOST_BRANCHES = 50
+_MOST_TOKENS = 200
 
 
 @dataclass(slots=True)
@@ -48,6 +51,7 @@ class _Frame:
     at: int
     variable: str = ""
     guards: frozenset[str] = frozenset()
+    branches: int = 0
 
 
 def parse(part: Part, source: str) -> Parsed:
@@ -81,6 +85,9 @@ class _Parser:
             self._weigh(tag.start - position)
             position = tag.end
             self._tag(tag)
+            if len(self._frames) > _DEEPEST_BLOCK:
+                self._fault(tag.start, "too_deep", f"if 和 for 嵌套超过 {_DEEPEST_BLOCK} 层")
+                return Parsed(self._uses, self._weight, self._faults)
         self._weigh(len(self._source) - position)
         for frame in self._frames:
             self._fault(
@@ -103,7 +110,10 @@ class _Parser:
         return {frame.variable for frame in self._frames if frame.variable}
 
     def _tag(self, tag: Tag) -> None:
-        if tag.kind == "output":
+        # The engine reads expressions by recursion, and ends the process where one is deep enough.
+        if tag.kind != "comment" and len(tag.tokens()) > _MOST_TOKENS:
+            self._fault(tag.start, "too_long", f"一个标签里最多 {_MOST_TOKENS} 个词和符号")
+        elif tag.kind == "output":
             self._weigh(tag.end - tag.start)
             self._expression(tag, tag.tokens(), shown=True)
         elif tag.kind == "block":
@@ -152,6 +162,9 @@ class _Parser:
             return
         if word == "else" and len(tokens) > 1:
             self._fault(tokens[1].at, "syntax", "else 后面不能再有内容（是否应为 elif？）")
+        frame.branches += 1
+        if frame.branches == _MOST_BRANCHES:
+            self._fault(tag.start, "too_deep", f"一个 if 最多 {_MOST_BRANCHES} 个分支")
         frame.guards = self._condition(tag, tokens) if word == "elif" else frozenset()
 
     def _condition(self, tag: Tag, tokens: list[Token]) -> frozenset[str]:

@@ -60,7 +60,7 @@ class TemplateFault:
     """One fault of a template, at a line and column from 1. `kind` is for translation, `text` a sentence in Chinese.
 
     Kinds: unclosed, syntax, unknown_field, needs_row, row, call, filter, test, operator, attribute, literal, loop,
-    statement, nesting, too_long, empty, control, html, element, handler, url, style, tag_in_html, css, text_part.
+    statement, nesting, too_deep, too_long, empty, control, html, element, handler, url, style, tag_in_html, css, text_part.
     """
 
     part: Part

@@ -72,3 +72,9 @@ def test_it_refuses_rather_than_lose_a_tag(html):
 
 def test_text_that_looks_like_the_mask_is_left_alone():
     assert "<p>qzhy0z {{ a }}</p>" in inline("<p>qzhy0z {{ a }}</p>")
+
+
+def test_a_style_sheet_that_would_multiply_is_refused_before_it_does():
+    rules = "".join(f"*{{p{number}:1}}" for number in range(5000))
+    with pytest.raises(InlineFault, match="太长"):
+        inline(f"<style>{rules}</style>" + "<b>x</b>" * 5000)

@@ -240,6 +240,39 @@ class TestCheck:
         check(template(piece * (20_000 // len(piece))), None)
         assert time.process_time() - started < 3
 
+    def test_nothing_makes_a_parser_recurse_until_the_process_dies(self):
+        # In a process of its own: each of these ended the interpreter by a segmentation fault in one of the parsers.
+        code = """
+from campaigns.mailer.template import TemplateSource, check
+pieces = ["<div>", "<b>", "<div/>", "<table><tr><td>", "<ul><li>", "{{ a }}<b>", "<p><b id=x>y", "<p><i></p>"]
+htmls = [piece * 20000 for piece in pieces]
+htmls += ["{{ " + "not " * 40000 + "a }}", "{{ " + "(" * 60000 + "a" + ")" * 60000 + " }}", "{{ a" + "[0]" * 50000 + " }}"]
+htmls += ["{% if a %}" * 15000, "{% if a %}" + "{% elif a %}" * 12000 + "{% endif %}"]
+for html in htmls:
+    assert check(TemplateSource("s", html), None), html[:30]
+print("alive")
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.stdout == "alive\n", done.stderr
+
+    def test_a_long_flat_page_with_implied_end_tags_is_not_too_deep(self):
+        assert (
+            kinds(
+                template(
+                    "<table>"
+                    + "<tr><td>a<td>b" * 300
+                    + "</table>"
+                    + "<p>x<br>" * 300
+                    + "<ul>"
+                    + "<li>y" * 300
+                    + "</ul>"
+                )
+            )
+            == []
+        )
+
 
 class TestRender:
     def test_a_missing_value_names_field_part_and_line(self):
