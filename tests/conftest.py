@@ -9,11 +9,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
 
 from tests import environment, peers
 
+# Before any test module is collected: with plain pytest nobody else has named the settings yet.
 environment.prepare()
+django.setup()
 
 MARKERS = (
     "both_databases: `make test` runs it on SQLite too, not on PostgreSQL alone",

@@ -237,6 +237,13 @@ class MemoryLedger:
                 del account.in_flight[permit]
                 account.ended.append(now.ledger + 1)
 
+    def close(self, group: str, claim: str) -> None:
+        """Its worker ended the claim and has settled what it sent: the rest was never used."""
+        with self._lock:
+            account = self._account(group)
+            for permit in [key for key, owner in account.in_flight.items() if owner == claim]:
+                del account.in_flight[permit]
+
     def rebuild(
         self,
         group: str,

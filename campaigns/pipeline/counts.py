@@ -29,12 +29,18 @@ def add(counts: Counts, campaign_id: int, before: str, after: str) -> None:
 
 def apply(counts: Mapping[tuple[int, str], int]) -> None:
     """Adds a batch's changes to the campaigns' counts, in one order so that none waits for ever."""
-    with transaction.atomic():
-        for (campaign_id, state), change in sorted(counts.items()):
-            if not change:
-                continue
-            mine = CampaignCount.objects.filter(campaign_id=campaign_id, state=state)
-            if not mine.update(number=F("number") + change):
+    changes: dict[int, dict[str, int]] = {}
+    for (campaign_id, state), change in sorted(counts.items()):
+        if change:
+            changes.setdefault(campaign_id, {})[state] = change
+    for campaign_id, by_state in changes.items():
+        with transaction.atomic():
+            mine = CampaignCount.objects.filter(campaign_id=campaign_id)
+            # A state that was never counted has no row yet: the rows themselves say all of it.
+            if not all(
+                mine.filter(state=state).update(number=F("number") + change)
+                for state, change in by_state.items()
+            ):
                 recount(campaign_id)
 
 

@@ -41,6 +41,8 @@ class Ledger(Protocol):
 
     def abandon(self, group: str, claim: str) -> None: ...
 
+    def close(self, group: str, claim: str) -> None: ...
+
     def usage(self, group: str, windows: Sequence[Window]) -> list[int]: ...
 
 
@@ -81,7 +83,7 @@ class EmbeddedLedger:
         self._lock = threading.Lock()
 
     def acquire(self, group: str, windows: Sequence[Window], claim: str, want: int) -> Permit:
-        return self._of(group).acquire(group, windows, claim, want)
+        return self._of(group, asking=claim).acquire(group, windows, claim, want)
 
     def settle(self, group: str, ids: Sequence[str]) -> None:
         self._of(group).settle(group, ids)
@@ -92,16 +94,21 @@ class EmbeddedLedger:
     def abandon(self, group: str, claim: str) -> None:
         self._of(group).abandon(group, claim)
 
+    def close(self, group: str, claim: str) -> None:
+        self._of(group).close(group, claim)
+
     def usage(self, group: str, windows: Sequence[Window]) -> list[int]:
         return self._of(group).usage(group, windows)
 
-    def _of(self, group: str) -> MemoryLedger:
+    def _of(self, group: str, *, asking: str = "") -> MemoryLedger:
         with self._lock:
             if group not in self._known:
                 history = [
                     (start.timestamp(), end.timestamp()) for _, start, end in attempts_of(group)
                 ]
-                self._memory.rebuild(group, history, open_claims_of(group))
+                # The claims of the process before this one; the one that asks has sent nothing yet.
+                others = [claim for claim in open_claims_of(group) if claim != asking]
+                self._memory.rebuild(group, history, others)
                 self._known.add(group)
         return self._memory
 

@@ -106,7 +106,7 @@ local now = clock()
 for _, id in ipairs(redis.call('ZRANGE', inflight, 0, -1)) do
   if string.match(id, '^(.*):') == ARGV[2] then
     redis.call('ZREM', inflight, id)
-    redis.call('ZADD', done, text(now), id)
+    if ARGV[3] == '1' then redis.call('ZADD', done, text(now), id) end
   end
 end
 return 1
@@ -162,7 +162,7 @@ class RedisLedger:
         while True:
             answer = self._acquire(keys=self._keys(group), args=arguments)
             if answer[0] == -1:
-                self._rebuild(group, _text(answer[1]))
+                self._rebuild(group, _text(answer[1]), claim)
             elif answer[0] == 0:
                 return Permit([], max(0.0, float(answer[1])))
             else:
@@ -180,15 +180,22 @@ class RedisLedger:
 
     def abandon(self, group: str, claim: str) -> None:
         """Whatever a dead claim had in flight counts as replied to now."""
-        self._abandon(keys=self._keys(group), args=[self._now(), claim])
+        self._abandon(keys=self._keys(group), args=[self._now(), claim, 1])
+
+    def close(self, group: str, claim: str) -> None:
+        """Its worker ended the claim: what is left of it (a rebuild's stand-ins) was never sent."""
+        self._abandon(keys=self._keys(group), args=[self._now(), claim, 0])
 
     def usage(self, group: str, windows: Sequence[Window]) -> list[int]:
         """How many messages occupy each window."""
         answer = self._usage(keys=self._keys(group), args=[self._now(), *self._limits(windows)])
         return [int(number) for number in answer]
 
-    def _rebuild(self, group: str, run_id: str) -> None:
-        """From the attempts, and a full block for every open claim; safe when several do it at once."""
+    def _rebuild(self, group: str, run_id: str, asking: str) -> None:
+        """From the attempts, and a full block for every open claim; safe when several do it at once.
+
+        The claim that asks has used its block up: it may only have one message in flight.
+        """
         inflight, done, meta = self._keys(group)
         replied, open_claims = self._remembered(group)
         batch: dict[str, float] = {}
@@ -202,7 +209,7 @@ class RedisLedger:
         lost = {
             f"{claim}:{_LOST}{number}": 0.0
             for claim in open_claims
-            for number in range(1, self._block + 1)
+            for number in range(1, 2 if claim == asking else self._block + 1)
         }
         if lost:
             self._client.zadd(inflight, lost)

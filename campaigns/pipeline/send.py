@@ -137,8 +137,7 @@ class Batch:
         if self.line is not None:
             self.line.quit()
         until_committed(lambda: close_claim(self.claim))
-        self.book.release(self.relay.quota_group, list(self.permits))
-        self.book.abandon(self.relay.quota_group, str(self.claim.pk))
+        self.book.close(self.relay.quota_group, str(self.claim.pk))
         self._flush()
 
     # One SMTP transaction ------------------------------------------------------------------------

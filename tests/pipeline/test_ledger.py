@@ -165,6 +165,16 @@ def test_after_a_flush_an_open_claim_counts_with_all_the_permits_it_may_hold(
     assert ledger.usage(GROUP, [DAY]) == [10], "each settled permit took a stand-in's place"
 
 
+def test_a_claim_that_asks_after_a_flush_is_not_blocked_by_itself(
+    ledger: RedisLedger, server: Redis, book: Book
+) -> None:
+    redis_client.Redis.from_url(server.url).flushall()
+    book.claims = ["42"]
+    assert len(take(ledger, [DAY], 20, claim="42")) == 9, "one may be in flight"
+    ledger.close(GROUP, "42")
+    assert ledger.usage(GROUP, [DAY]) == [0], "a closed claim leaves nothing behind"
+
+
 def test_eight_workers_at_once_never_get_one_too_many(ledger: RedisLedger) -> None:
     granted: list[str] = []
 
