@@ -26,8 +26,8 @@ from campaigns.mailer.template import (
 from campaigns.mailer.template_source import PARTS
 from campaigns.models import MessageTemplate, Workbook, WorkbookRow
 from campaigns.models.template import Kind
+from campaigns.pipeline.compose import ADDRESS_FIELD, NAME_FIELD
 
-ADDRESS_FIELD, NAME_FIELD = "邮箱", "姓名"
 # What a preview shows where no row was chosen; other fields show their own name in brackets.
 SAMPLE_VALUES = {ADDRESS_FIELD: "lilei@example.com", NAME_FIELD: "李雷"}
 SAMPLE_CELLS = {

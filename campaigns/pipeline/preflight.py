@@ -1,0 +1,105 @@
+"""Preflight: everything that should be known before a campaign is launched, all of it at once.
+
+A finding is a code with parameters and places; `views/findings.py` says it in the reader's language.
+It names cells and addresses, never what a cell holds.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.models import SigningKey
+from campaigns.models import Campaign
+from campaigns.models.workbook import ReadingState
+from campaigns.pipeline.preflight_audience import Audience, audience_of
+from campaigns.pipeline.preflight_finding import BLOCK, INFO, WARN, Finding, Place
+from campaigns.pipeline.preflight_limits import limits
+from campaigns.pipeline.prepare import faults_of
+
+__all__ = ["BLOCK", "INFO", "WARN", "Finding", "Place", "blocks", "check"]
+
+
+def check(campaign: Campaign) -> list[Finding]:
+    """What blocks a launch, then what warns, then what is good to know; changes nothing."""
+    found = [*_sender(campaign), *_links(campaign)]
+    audience = audience_of(campaign)
+    if audience is None:
+        found.append(Finding("no_audience", BLOCK, fix="campaign_edit"))
+    else:
+        found += _template(campaign, audience)
+        found += audience.findings()
+        found += limits(campaign, audience.recipients)
+    order = (BLOCK, WARN, INFO)
+    return sorted(found, key=lambda finding: order.index(finding.severity))
+
+
+def blocks(findings: list[Finding]) -> bool:
+    return any(finding.severity == BLOCK for finding in findings)
+
+
+def _sender(campaign: Campaign) -> Iterator[Finding]:
+    """Relay and from-address."""
+    relay = campaign.relay
+    if relay is None:
+        yield Finding("no_relay", BLOCK, fix="campaign_edit")
+        return
+    if not relay.enabled:
+        yield Finding("relay_disabled", BLOCK, {"relay": relay.name}, fix="campaign_edit")
+    if relay.parked_until and relay.parked_until > timezone.now():
+        params = {"relay": relay.name, "until": relay.parked_until, "reason": relay.park_reason}
+        yield Finding("relay_parked", WARN, params, fix="relays")
+    if not relay.may_send_as(campaign.from_address):
+        params = {
+            "address": campaign.from_address,
+            "relay": relay.name,
+            "allowed": "、".join(relay.from_addresses[:8]),
+        }
+        yield Finding("from_not_allowed", BLOCK, params, fix="campaign_edit")
+    domain = campaign.from_address.rpartition("@")[2].lower()
+    keys = SigningKey.objects.filter(team=campaign.team_id, domain=domain, active=True)
+    if not keys.exists():
+        yield Finding("no_key", WARN, {"domain": domain}, fix="keys")
+
+
+def _links(campaign: Campaign) -> Iterator[Finding]:
+    """A newsletter carries its unsubscribe link, which must open wherever its readers are."""
+    if campaign.is_payslip or campaign.team.intranet_links_allowed:
+        return
+    if not is_public(settings.PUBLIC_URL):
+        yield Finding("public_url", BLOCK, {"url": settings.PUBLIC_URL})
+
+
+def is_public(url: str) -> bool:
+    """HTTPS, and by its name or number neither this host nor a private network. Asks no DNS."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".").lower()
+    if parts.scheme != "https" or not host:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        inner = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".intranet", ".corp")
+        return "." in host and not host.endswith(inner)
+
+
+def _template(campaign: Campaign, audience: Audience) -> Iterator[Finding]:
+    template = campaign.template
+    if template is None:
+        yield Finding("no_template", BLOCK, fix="campaign_edit")
+        return
+    for fault in faults_of(template, audience.field_names):
+        params = {
+            "part": fault.part,
+            "line": fault.line,
+            "column": fault.column,
+            "text": fault.text,
+        }
+        yield Finding("template_fault", BLOCK, params, fix="template", fix_id=template.pk)
+    workbook = campaign.workbook
+    if workbook is not None and workbook.state != ReadingState.CONFIRMED:
+        yield Finding("workbook_unconfirmed", BLOCK, {"name": workbook.name}, fix="workbooks")
