@@ -106,7 +106,7 @@ class ScriptedPop3:
             if self._implicit and self._tls is not None:
                 session = stack.enter_context(self._tls.wrap_socket(session, server_side=True))
             dialogue = _Session(self, session, self._tls)
-            stack.callback(lambda: dialogue.sock.close())
+            stack.callback(dialogue.close)
             self._sessions.append(session)
             dialogue.run()
 
@@ -120,6 +120,9 @@ class _Session:
         self.tls = tls
         self.uids = list(server.messages)
         self.marked: set[str] = set()
+
+    def close(self) -> None:
+        self.sock.close()  # by STLS another than at the beginning
 
     def run(self) -> None:
         self.answer("GREETING", b"+OK ready\r\n")

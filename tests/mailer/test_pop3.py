@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from campaigns.mailer.pop3 import Maildrop
 from campaigns.mailer.pop3_errors import MaildropFailure, Phase, Problem, login_problem
-from campaigns.mailer.pop3_settings import Pop3Settings, PopTimeouts, PopTls
-from tests.fakes.certificates import issue
 from tests.fakes.scripted_pop3 import (
     Answer,
     Drop,
@@ -22,31 +20,9 @@ from tests.fakes.scripted_pop3 import (
     plain_response,
     stuffed,
 )
+from tests.mailer.pop3_client import PASSWORD, failure_of, only_v4, open_on, refusal_of, settings
 
-QUICK = PopTimeouts(1.0, 0.3, 0.3, 0.3, 0.3, 0.3, 5.0)
-PASSWORD = "sesame-open-7"
 MAIL = b"Subject: a\r\n\r\n.one\r\n..two\r\n.\r\nthree\r\n"
-
-
-def settings(server: ScriptedPop3, **changes: object) -> Pop3Settings:
-    values: dict[str, object] = {
-        "host": "localhost",
-        "port": server.port,
-        "tls": PopTls.NONE,
-        "username": "bounces@hongyan.example",
-        "password": PASSWORD,
-        "timeouts": QUICK,
-        "allow_private": True,
-    }
-    return Pop3Settings(**(values | changes))  # type: ignore[arg-type]
-
-
-def only_v4(host: str, port: int) -> list[str]:
-    return ["127.0.0.1"]
-
-
-def open_on(server: ScriptedPop3, **changes: object) -> Maildrop:
-    return Maildrop.open(settings(server, **changes), resolver=only_v4)
 
 
 @pytest.fixture
@@ -62,18 +38,6 @@ def serve() -> Iterator[Callable[..., ScriptedPop3]]:
     yield start
     for server in servers:
         server.__exit__(None, None, None)
-
-
-def failure_of(server: ScriptedPop3, act: Callable[[Maildrop], object]) -> MaildropFailure:
-    with pytest.raises(MaildropFailure) as caught, open_on(server) as maildrop:
-        act(maildrop)
-    return caught.value
-
-
-def refusal_of(server: ScriptedPop3, **changes: object) -> MaildropFailure:
-    with pytest.raises(MaildropFailure) as caught:
-        open_on(server, **changes)
-    return caught.value
 
 
 def test_it_lists_reads_and_undoes_the_dots(serve: Callable[..., ScriptedPop3]) -> None:
@@ -174,17 +138,15 @@ def test_every_problem_has_a_sentence() -> None:
         assert MaildropFailure(Phase.LOGIN, problem).sentence_zh
 
 
-def test_the_password_is_in_no_repr(serve: Callable[..., ScriptedPop3]) -> None:
-    assert PASSWORD not in repr(settings(serve()))
+def test_the_password_is_in_no_repr() -> None:
+    assert PASSWORD not in repr(settings(995))
 
 
 @pytest.mark.parametrize("field", ["host", "username", "password"])
 @pytest.mark.parametrize("bad", ["", "a\r\nDELE 1", "a\0"])
-def test_it_rejects_what_could_change_the_dialogue(
-    serve: Callable[..., ScriptedPop3], field: str, bad: str
-) -> None:
+def test_it_rejects_what_could_change_the_dialogue(field: str, bad: str) -> None:
     with pytest.raises(ValueError, match=field):
-        settings(serve(), **{field: bad})
+        settings(995, **{field: bad})
 
 
 # --- servers that misbehave
@@ -237,7 +199,7 @@ def test_no_server_can_hold_a_message_up(
 def test_the_whole_session_has_an_end(serve: Callable[..., ScriptedPop3]) -> None:
     now = [0.0]
     server = serve()
-    maildrop = Maildrop.open(settings(server), resolver=only_v4, clock=lambda: now[0])
+    maildrop = Maildrop.open(settings(server.port), resolver=only_v4, clock=lambda: now[0])
     now[0] = 6.0
     with pytest.raises(MaildropFailure) as caught:
         maildrop.list()
@@ -321,90 +283,3 @@ def _wire_with(octets: bytes):  # type: ignore[no-untyped-def]
     wire._receive(time.monotonic() + 1)
     ours.close()
     return wire
-
-
-# --- encryption, and where we may connect
-
-
-def test_it_speaks_tls_from_the_start_with_a_ca_of_its_own() -> None:
-    issued = issue("localhost")
-    with ScriptedPop3((MAIL,), tls=issued.server_context(), implicit=True) as server:
-        maildrop = open_on(server, tls=PopTls.IMPLICIT, ca_pem=issued.ca_pem)
-        assert maildrop.list()[0][1] == "uid1"
-        maildrop.quit()
-
-
-def test_it_starts_tls_before_the_password() -> None:
-    issued = issue("localhost")
-    with ScriptedPop3((MAIL,), tls=issued.server_context()) as server:
-        open_on(server, tls=PopTls.STLS, ca_pem=issued.ca_pem).quit()
-    assert server.log[:3] == ["CAPA", "STLS", "CAPA"]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "problem"),
-    [
-        ({"host": "other.example"}, Problem.CERTIFICATE_HOST),
-        ({"expired": True}, Problem.CERTIFICATE_EXPIRED),
-        ({"self_signed": True}, Problem.CERTIFICATE_UNTRUSTED),
-    ],
-)
-def test_it_trusts_no_wrong_certificate(wrong: dict[str, object], problem: Problem) -> None:
-    issued = issue(**wrong)  # type: ignore[arg-type]
-    with ScriptedPop3((MAIL,), tls=issued.server_context()) as server:
-        failure = refusal_of(server, tls=PopTls.STLS, ca_pem=issued.ca_pem)
-        assert (failure.phase, failure.kind) == (Phase.STLS, problem)
-        assert not [line for line in server.log if line.startswith(("AUTH", "PASS"))]
-
-
-@pytest.mark.parametrize(
-    ("answer", "problem"),
-    [
-        (b"-ERR no TLS\r\n", Problem.TLS_MISSING),
-        (b"+OK\r\n+OK injected\r\n", Problem.TLS_INJECTION),
-        (b"+OK\r\n", Problem.TIMED_OUT),
-    ],
-)
-def test_stls_that_is_stripped_or_poisoned_ends_it_before_the_password(
-    serve: Callable[..., ScriptedPop3], answer: bytes, problem: Problem
-) -> None:
-    server = serve(STLS=answer)
-    failure = refusal_of(server, tls=PopTls.STLS)
-    assert failure.kind is problem
-    assert server.log[-1] in ("STLS", "CAPA")
-    assert not [line for line in server.log if PASSWORD in line]
-
-
-@pytest.mark.parametrize(
-    ("address", "allow_private", "problem"),
-    [
-        ("127.0.0.1", False, Problem.ADDRESS_FORBIDDEN),
-        ("::ffff:127.0.0.1", False, Problem.ADDRESS_FORBIDDEN),
-        ("10.0.0.1", False, Problem.ADDRESS_FORBIDDEN),
-        ("169.254.169.254", True, Problem.ADDRESS_FORBIDDEN),
-        ("10.0.0.1", True, Problem.PLAIN_TEXT_FORBIDDEN),
-        ("93.184.216.34", False, Problem.PLAIN_TEXT_FORBIDDEN),
-    ],
-)
-def test_it_connects_nowhere_it_may_not(
-    serve: Callable[..., ScriptedPop3], address: str, allow_private: bool, problem: Problem
-) -> None:
-    def refuse_to_connect(*_: object) -> None:
-        raise AssertionError("it connected")
-
-    with pytest.raises(MaildropFailure) as caught:
-        Maildrop.open(
-            settings(serve(), allow_private=allow_private),
-            resolver=lambda host, port: [address],
-            connector=refuse_to_connect,  # type: ignore[arg-type]
-        )
-    assert caught.value.kind is problem
-
-
-def test_a_name_that_leads_nowhere_says_so(serve: Callable[..., ScriptedPop3]) -> None:
-    def unknown(host: str, port: int) -> list[str]:
-        raise OSError
-
-    with pytest.raises(MaildropFailure) as caught:
-        Maildrop.open(settings(serve()), resolver=unknown)
-    assert caught.value.kind is Problem.UNRESOLVED

@@ -2,12 +2,14 @@
 
 import re
 
-_LOCAL = r"(?:\"[^\"\s]{1,64}\"|[^\s<>()\[\],;:\"\\|/]{1,64})"
-_DOMAIN = r"[^\s<>()\[\],;:\"\\/?@'=]{1,253}"
-#: Starts only where a word starts, so that a long word is tried once.
+#: Han, kana, hangul and full-width signs stand around an address in a sentence, not inside it.
+_WIDE = "\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef\u2018-\u201d"
+_LOCAL = rf"(?:\"[^\"\s]{{1,64}}\"|[^\s<>()\[\],;:\"\\|/{_WIDE}]{{1,64}})"
+_DOMAIN = rf"[^\s<>()\[\],;:\"\\/?@'={_WIDE}]{{1,253}}"
 #: For patterns that have an address inside.
 ADDRESS_PATTERN = rf"{_LOCAL}@{_DOMAIN}"
-ADDRESS = re.compile(rf"(?<![^\s<>()\[\],;:\"'])(?:mailto:)?({_LOCAL}@{_DOMAIN})")
+#: Starts only where a word starts, so that a long word is tried once.
+ADDRESS = re.compile(rf"(?<![^\s<>()\[\],;:\"'{_WIDE}])(?:mailto:)?({ADDRESS_PATTERN})")
 _EDGES = "'`*.,:;!?。，；：、）（》《”“‘’」「"
 
 

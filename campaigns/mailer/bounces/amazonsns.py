@@ -3,15 +3,25 @@
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is said of one recipient."""
+
+    address: str
+    action: str | None = None
+    status: str | None = None
+    diagnostic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """`kind` is bounce, feedback or delivered; recipients as (address, action, status, diagnostic)."""
+    """`message_id` is Amazon's own, which replaced ours."""
 
-    kind: str
-    recipients: tuple[tuple[str, str | None, str | None, str], ...]
+    kind: Literal["bounce", "feedback", "delivered"]
+    recipients: tuple[Notice, ...]
     message_id: str = ""
 
 
@@ -19,7 +29,11 @@ class Notification:
 MAX_JSON = 200_000
 #: A long line that a mail server broke up.
 _FOLDED = re.compile(r"!?\n ")
-_KINDS = {"bounce": "bounce", "complaint": "feedback", "delivery": "delivered"}
+_KINDS: dict[str, Literal["bounce", "feedback", "delivered"]] = {
+    "bounce": "bounce",
+    "complaint": "feedback",
+    "delivery": "delivered",
+}
 _LISTS = {
     "bounce": "bouncedRecipients",
     "complaint": "complainedRecipients",
@@ -48,24 +62,21 @@ def _notification(data: dict[str, Any]) -> Notification | None:
     if named not in _KINDS or not isinstance(section, dict):
         return None
     listed = section.get(_LISTS[named])
-    entries = (
-        [_recipient(entry, named) for entry in listed[:100]] if isinstance(listed, list) else []
-    )
+    entries = [_notice(entry, named) for entry in listed[:100]] if isinstance(listed, list) else []
     mail = data.get("mail")
     message_id = str(mail.get("messageId") or "") if isinstance(mail, dict) else ""
-    return Notification(_KINDS[named], tuple(e for e in entries if e[0]), message_id[:300])
+    return Notification(_KINDS[named], tuple(e for e in entries if e.address), message_id[:300])
 
 
-def _recipient(entry: object, named: str) -> tuple[str, str | None, str | None, str]:
+def _notice(entry: object, named: str) -> Notice:
     if isinstance(entry, str):
-        return entry[:320], "delivered" if named == "delivery" else None, None, ""
+        return Notice(entry[:320], "delivered" if named == "delivery" else None)
     if not isinstance(entry, dict):
-        return "", None, None, ""
+        return Notice("")
     text = {k: v[:2000] if isinstance(v, str) else "" for k, v in entry.items()}
-    action = text.get("action") or ("failed" if named == "bounce" else None)
-    return (
-        text.get("emailAddress", ""),
-        action,
-        text.get("status") or None,
-        text.get("diagnosticCode", ""),
+    return Notice(
+        address=text.get("emailAddress", ""),
+        action=text.get("action") or ("failed" if named == "bounce" else None),
+        status=text.get("status") or None,
+        diagnostic=text.get("diagnosticCode", ""),
     )

@@ -25,6 +25,11 @@ _COMMAND = re.compile(
 _WORDS_OF_COMMAND = (
     ("does not like recipient", "RCPT"),
     ("recipients_refused", "RCPT"),
+    ("(state 14)", "RCPT"),  # Gmail numbers its dialogue
+    ("(state 13)", "MAIL"),
+    ("(state 18)", "DATA"),
+    ("(state 17)", "DATA"),
+    ("(state 15)", "DATA"),
     ("rcpt to generated following response", "RCPT"),
     ("mail from generated following response", "MAIL"),
     ("data generated following response", "DATA"),

@@ -18,7 +18,7 @@ MAX_DEPTH = 6
 MAX_PARTS = 60
 
 _HEADERS_END = re.compile(rb"\r?\n[ \t]{0,4}\r?\n")
-_FIELD = re.compile(rb"([!-9;-~]{1,120})[ \t]{0,20}:[ \t]{0,200}")
+_FIELD = re.compile(rb"^([!-9;-~]{1,120})[ \t]{0,20}:[ \t]{0,200}")
 _PARAMETER = re.compile(
     r";\s{0,40}([A-Za-z0-9*_.-]{1,60})\s{0,8}=\s{0,8}(?:\"([^\"]{0,300})\"|([^;\s\"]{1,300}))"
 )

@@ -24,7 +24,7 @@ _RETURNED = re.compile(
     r"the headers? of the original message|(?:here is |below is |included is )?a? ?copy of the (?:original )?message|"
     r"included is a copy|enclosed is a copy|original mail info|bounced e-?mail\s{0,3}:|"
     r"original message headers?|message headers|rejected message|"
-    r"----+ ?original|原始邮件|原邮件|原始信件|退回的邮件|元のメッセージ|old message:)"
+    r"-{4,80} ?original|原始邮件(?!信息|主题)|原邮件(?!信息|主题)|原始信件|退回的邮件|元のメッセージ|old message:)"
 )
 _RETURNED_FIELD = re.compile(
     r"(?i)^>?(?:Return-Path|Received|DKIM-Signature|X-Received|Delivered-To|ARC-Seal)\s{0,2}:"
@@ -38,7 +38,7 @@ _OPENS = re.compile(rf"^[\s>*•·\-|'\"<(\[（【]{{0,24}}(?:mailto:)?({ADDRESS
 _SECOND = re.compile(rf"[>\"']{{0,2}} {{1,3}}<({ADDRESS_PATTERN})>")
 _LABELLED = re.compile(
     rf"(?i)(?<![A-Za-z0-9.@_=+-])(?:recipients?(?:'s)?(?: address)?|address(?:es)?|mailbox|user|to|for|target mail address|delivery failed|"
-    rf"收件人(?:地址|邮箱)?|收信人|收件者|收件地址|对方邮箱|邮件地址|宛先|あて先)"
+    rf"收件人(?:地址|邮箱)?|addressed(?: to)?,?|收信人|收件者|收件地址|对方邮箱|邮件地址|宛先|あて先)"
     rf"(?:[^\S\n]{{0,4}}[:：是为（(*\"'<]{{1,4}}[^\S\n]{{0,6}}|[^\S\n]{{1,6}}(?:is |was )?)[<（(\"'*]{{0,3}}({ADDRESS_PATTERN})"
 )
 _RCPT = re.compile(rf"(?i)RCPT TO:\s{{0,3}}<?({ADDRESS_PATTERN})")
@@ -55,10 +55,12 @@ _DERIVED = re.compile(r"(?i)\((?:ultimately )?(?:generated|expanded) from|genera
 
 @dataclass(slots=True)
 class Finding:
-    """An address that a report names, and the words that stand with it."""
+    """An address that a report names, the words that stand with it, and the address that it was
+    reached by, where that is another (an alias, a forwarding)."""
 
     address: str
     text: str
+    original: str = ""
 
 
 def cut_returned(text: str) -> tuple[str, str]:
@@ -113,7 +115,10 @@ def _paragraphs(
 ) -> list[Finding]:
     found: list[Finding] = []
     for line in lines:
-        address = "" if _ECHOED_FIELD.match(line) or _DERIVED.search(line) else rule(line, own)
+        derived = _DERIVED.search(line)
+        address = "" if derived or _ECHOED_FIELD.match(line) else rule(line, own)
+        if derived and found:
+            found[-1].original = next(iter(addresses_in(line[derived.end() :])), "")
         if address and len(found) < MAX_FINDINGS:
             _add(found, address, line)
         elif found:

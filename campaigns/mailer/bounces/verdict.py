@@ -73,6 +73,8 @@ _BY_STATUS: dict[str, Cause] = {s: cause for cause in reversed(BY_TEXT) for s in
 
 #: Yahoo tells of an unknown user after the content too; with these words it is one.
 _YAHOO = "delivery error: dd this user doesn't have"
+#: Chinese houses say it in the report's own words, which no server's reply at DATA does.
+_IN_CHINESE = tuple(p for p in userunknown.CAUSE.phrases if "\u4e00" <= p[0] <= "\u9fff")
 #: Reasons with no text of their own.
 ONHOLD, UNDEFINED = "onhold", "undefined"
 
@@ -114,7 +116,8 @@ def _said(text: str, evidence: Evidence) -> str | None:
     if cause is hostunknown.CAUSE and "try again" in text:
         return networkerror.CAUSE.name
     if cause is userunknown.CAUSE and not _was_asked(evidence):
-        return userunknown.CAUSE.name if _YAHOO in text else filtered.CAUSE.name
+        plain = _YAHOO in text or any(phrase in text for phrase in _IN_CHINESE)
+        return userunknown.CAUSE.name if plain else filtered.CAUSE.name
     return cause.name
 
 

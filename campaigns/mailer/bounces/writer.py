@@ -16,7 +16,7 @@ class Writer:
     marks: tuple[str, ...]
     recipient: re.Pattern[str] | None = None
     causes: tuple[tuple[str, str], ...] = ()
-    sure: bool = True
+    sure: bool = False
 
     def recognises(self, text: str) -> bool:
         return any(mark in text for mark in self.marks)

@@ -8,6 +8,8 @@ from campaigns.mailer.bounces.cause import Cause
 CAUSE = Cause(
     name="expired",
     phrases=(
+        "queue.expired",
+        "envelope expired",
         "message expired",
         "could not be delivered for",
         "could not be delivered in time",

@@ -9,6 +9,8 @@ CAUSE = Cause(
     name="hostunknown",
     hard=True,
     phrases=(
+        "smtpsend.dns.nonexistentdomain",
+        "returned answer with no data",
         "host unknown",
         "unknown host",
         "unknown domain",

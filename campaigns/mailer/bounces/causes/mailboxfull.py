@@ -8,6 +8,8 @@ from campaigns.mailer.bounces.cause import Cause
 CAUSE = Cause(
     name="mailboxfull",
     phrases=(
+        "ofr_417",
+        "lpn007_417",
         "mailbox full",
         "mailbox is full",
         "mailbox is filled",

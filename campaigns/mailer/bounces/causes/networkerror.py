@@ -8,6 +8,7 @@ from campaigns.mailer.bounces.cause import Cause
 CAUSE = Cause(
     name="networkerror",
     phrases=(
+        "smtpsend.dns.mxloopback",
         "host not found, try again",
         "could not connect",
         "connect to…no route to host",

@@ -8,6 +8,11 @@ from campaigns.mailer.bounces.cause import Cause
 CAUSE = Cause(
     name="ratelimited",
     phrases=(
+        "resolver.adr.reciplimit",
+        "ofr_104",
+        "ofr_105",
+        "ofr_108",
+        "lpn007_4",
         "too many connections",
         "too many messages",
         "too many concurrent",

@@ -8,6 +8,7 @@ from campaigns.mailer.bounces.cause import Cause
 CAUSE = Cause(
     name="securityerror",
     phrases=(
+        "resolver.rst.authrequired",
         "authentication required",
         "authentication failed",
         "authentication failure",

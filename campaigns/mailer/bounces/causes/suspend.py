@@ -8,6 +8,8 @@ from campaigns.mailer.bounces.cause import Cause
 CAUSE = Cause(
     name="suspend",
     phrases=(
+        "ofr_420",
+        "lpn007_426",
         "account is disabled",
         "account disabled",
         "account has been disabled",

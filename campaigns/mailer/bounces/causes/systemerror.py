@@ -8,6 +8,9 @@ from campaigns.mailer.bounces.cause import Cause
 CAUSE = Cause(
     name="systemerror",
     phrases=(
+        "resolver.adr.badprimary",
+        "resolver.adr.invalidinsmtp",
+        "resolver.adr.ambiguous",
         "internal error",
         "internal server error",
         "internal system error",

@@ -23,5 +23,4 @@ WRITER = Writer(
         ("user status abnormal", "suspend"),
         ("收信人不存在", "userunknown"),
     ),
-    sure=False,
 )

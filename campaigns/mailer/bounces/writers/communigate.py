@@ -15,5 +15,4 @@ WRITER = Writer(
         "recipient address:",
         "message delivery to",
     ),
-    sure=False,
 )

@@ -21,5 +21,4 @@ WRITER = Writer(
         ("this domain does not accept mail", "notaccept"),
         ("no such domain", "hostunknown"),
     ),
-    sure=False,
 )

@@ -18,7 +18,9 @@ WRITER = Writer(
         ("no route found to domain", "hostunknown"),
         ("ディレクトリのリストにありません", "userunknown"),
         ("server not found in public name & address book", "hostunknown"),
-        ("cannot route mail to user", "userunknown"),
-        ("no matches found in", "userunknown"),
+        ("cannot route mail to user", "filtered"),
+        ("répertorié dans l'annuaire domino", "userunknown"),
+        ("no se encuentra en el directorio de domino", "userunknown"),
+        ("several matches found", "systemerror"),
     ),
 )

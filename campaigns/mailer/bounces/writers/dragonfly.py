@@ -14,4 +14,5 @@ WRITER = Writer(
     marks=("this is the dragonfly mail agent",),
     recipient=re.compile(r"(?i)delivering your mail to <?(ADDR)".replace("ADDR", ADDRESS_PATTERN)),
     causes=(("couldn't find host", "hostunknown"),),
+    sure=True,
 )

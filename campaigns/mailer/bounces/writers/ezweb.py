@@ -29,5 +29,8 @@ WRITER = Writer(
         ("the user(s) account is disabled", "suspend"),
         ("the user(s) account is temporarily over quota", "mailboxfull"),
         ("as their mailbox is full", "mailboxfull"),
+        ("as the remote domain doesnt exist", "hostunknown"),
+        ("due to the following smtp relay error", "norelaying"),
     ),
+    sure=True,
 )

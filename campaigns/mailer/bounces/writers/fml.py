@@ -28,4 +28,5 @@ WRITER = Writer(
         ("duplicated message-id", "systemerror"),
         ("loop alert", "systemerror"),
     ),
+    sure=True,
 )

@@ -28,8 +28,7 @@ WRITER = Writer(
         ("unknown user", "userunknown"),
         ("unknown host", "hostunknown"),
         ("user mailbox exceeds allowed size", "mailboxfull"),
-        ("requested action not taken", "mailboxfull"),
+        ("virus detected", "virusdetected"),
         ("delivery failed", "expired"),
     ),
-    sure=False,
 )

@@ -31,5 +31,4 @@ WRITER = Writer(
         ("user locked", "suspend"),
         ("user suspended", "suspend"),
     ),
-    sure=False,
 )

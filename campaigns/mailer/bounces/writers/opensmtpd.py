@@ -17,5 +17,11 @@ WRITER = Writer(
         ("no mx found for destination", "notaccept"),
         ("invalid recipient", "userunknown"),
         ("domain does not exist", "hostunknown"),
+        ("invalid domain name", "hostunknown"),
+        ("envelope expired", "expired"),
+        ("network error on destination mxs", "networkerror"),
+        ("no valid route to", "networkerror"),
+        ("loop detected", "networkerror"),
     ),
+    sure=True,
 )

@@ -28,5 +28,4 @@ WRITER = Writer(
         ("邮箱空间", "mailboxfull"),
         ("host not found", "hostunknown"),
     ),
-    sure=False,
 )

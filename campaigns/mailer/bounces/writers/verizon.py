@@ -13,7 +13,11 @@ WRITER = Writer(
         "message could not be delivered to mobile",
         "message: message could not be delivered",
         "no valid recipients for this mm",
-        "vtext.com",
+        "post_master@vtext.com",
     ),
-    causes=(("no valid recipients for this mm", "userunknown"),),
+    causes=(
+        ("no valid recipients for this mm", "userunknown"),
+        ("no such user here", "userunknown"),
+    ),
+    sure=True,
 )
