@@ -38,6 +38,7 @@ def suppressions(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "page": page,
         "search": search,
+        "keep": {"state": reason},
         "reason": reason,
         "total": sum(counts.values()),
         "chips": [
