@@ -82,7 +82,7 @@ class _Table:
         if across == down == 1:
             return
         self._cells += across * down
-        if self._cells > self._limits.cells // 6:
+        if self._cells > self._limits.cells // 20:
             raise WorkbookRejected(RejectKind.SIZE, "合并单元格过多")
         self.sheet.merges.append(Merge(row, column, row + down - 1, column + across - 1))
         self._taken.update(

@@ -24,7 +24,7 @@ _CHUNK = 1 << 16
 #: A part below this is harmless at any ratio.
 _RATIO_FROM = 8 << 20
 #: One element that is waited for (a row, a string) takes no more XML than this.
-_ELEMENT_BYTES = 4 << 20
+_ELEMENT_BYTES = 2 << 20
 _MAX_PARTS = 10_000
 
 

@@ -71,7 +71,7 @@ def _section(section: str) -> Callable[[float, bool], str] | None:
     match = _SECTION.match(section)
     if match is None or len(match[3] or "") > 15:
         return None
-    prefix, suffix = _text(match[1]).lstrip(" "), _text(match[5]).rstrip(" ")
+    prefix, suffix = _text(match[1]), _text(match[5])
     decimals, shift = len(match[3] or ""), 2 if match[4] else 0
     spec = f"{',' if match[2] else ''}.{decimals}f"
     tail = (match[4] or "") + suffix

@@ -102,7 +102,9 @@ class RowSorter:
                 return "note"
             if name in filled or (address in filled and len(row.text(filled[0])) < 40):
                 return None
-            return "serial number only" if numeric else "note"
+            if not numeric:
+                return "note"
+            return "serial number only" if filled[0] == self._header.indexes[0] else "total"
         if len(numeric) == len(filled):
             return "total"
         return None if len(filled) > 2 or numeric else "note"
