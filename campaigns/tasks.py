@@ -16,7 +16,7 @@ from django.conf import settings
 from django.dispatch import receiver
 
 from campaigns.models.signals import work_waiting
-from campaigns.pipeline import collect, load, plan, probe, send, sweep, work
+from campaigns.pipeline import collect, import_contacts, load, plan, probe, send, sweep, work
 from config.celery import app
 
 app.conf.beat_schedule = {
@@ -50,6 +50,8 @@ def tick() -> None:
             send_batch.delay(relay_id)
     for workbook_id in load.unread():
         read_workbook.delay(workbook_id)
+    for workbook_id in import_contacts.waiting():
+        import_list.delay(workbook_id)
     for probe_id in probe.waiting():
         run_probe.delay(probe_id)
 
@@ -71,6 +73,11 @@ def read_workbook(workbook_id: int) -> None:
     load.read(workbook_id)
 
 
+@shared_task(name="campaigns.import_contacts")
+def import_list(workbook_id: int) -> None:
+    import_contacts.run(workbook_id)
+
+
 @shared_task(name="campaigns.poll_mailboxes")
 def poll_mailboxes() -> None:
     for mailbox_id in collect.due():
@@ -90,6 +97,7 @@ def run_probe(probe_id: int) -> None:
 _BY_KIND = {
     "tick": lambda _id: tick.delay(),
     "read_workbook": read_workbook.delay,
+    "import_contacts": import_list.delay,
     "run_probe": run_probe.delay,
 }
 

@@ -113,6 +113,8 @@ LAYERS = (
     Layer("campaigns.management", may=("campaigns.pipeline",), never=(*HTTP, "celery")),
     # Sentences for the codes that are stored; everything that speaks to a person may import it.
     Layer("campaigns.reasons", only=("django",), never=HTTP),
+    # The same for what a workbook's reader could not take.
+    Layer("campaigns.problem_texts", may=("campaigns.workbooks",), only=("django",), never=HTTP),
     # Rule 5.
     Layer(
         "campaigns.views",
@@ -121,6 +123,7 @@ LAYERS = (
             "campaigns.forms",
             "campaigns.models",
             "campaigns.pipeline",
+            "campaigns.problem_texts",
             "campaigns.reasons",
             "campaigns.templatetags",
         ),

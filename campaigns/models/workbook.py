@@ -109,6 +109,11 @@ class Workbook(models.Model):
         return self.data_key.open_json(self.sealed_findings) if self.sealed_findings else {}
 
     @property
+    def header_range(self) -> list[int]:
+        """First and last row of the header; empty where none was found."""
+        return [self.header_rows[0], self.header_rows[-1]] if self.header_rows else []
+
+    @property
     def is_importing(self) -> bool:
         """Whether a worker is bringing, or will bring, the rows into a list."""
         return self.import_list_id is not None and self.imported_at is None

@@ -1,6 +1,6 @@
 """Load: an uploaded workbook is read in a child process, and its rows wait to be confirmed.
 
-A reading is written in short transactions under a new number and becomes visible by one last
+A reading is written in short transactions under a number of its own and becomes visible by one last
 update; until somebody confirms it, nothing of it reaches a campaign or the contacts.
 """
 
@@ -9,39 +9,42 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import Team, User
-from campaigns.mailer.address import AddressFault, address_key
-from campaigns.models import (
-    Contact,
-    ContactList,
-    ContentGrant,
-    DataKey,
-    ListMember,
-    Workbook,
-    WorkbookFile,
-    WorkbookRow,
-)
+from campaigns.models import ContentGrant, DataKey, Workbook, WorkbookFile
+from campaigns.models.content import ContentDestroyed
 from campaigns.models.signals import announce
 from campaigns.models.workbook import Purpose, ReadingState
+from campaigns.pipeline.store_reading import (
+    LEASE,
+    Superseded,
+    delete_rows,
+    reject,
+    rejection,
+    renew,
+    store,
+)
 from campaigns.workbooks.child import read_in_child
-from campaigns.workbooks.problems import WorkbookRejected
+from campaigns.workbooks.problems import RejectKind, WorkbookRejected
 from campaigns.workbooks.reader import Choices, Reading
-from campaigns.workbooks.results import Limits, ReadRow
+from campaigns.workbooks.results import Limits
 
-LEASE = timedelta(minutes=10)
-# Rows a transaction: on SQLite no write may last over 200 ms.
-CHUNK = 500
+# A file that has cost so many readers their life is not tried again.
+MOST_READERS_LOST = 2
+# A clear copy that a killed reader left behind is removed by the next one.
+STALE_SECONDS = 1800
+_PREFIX = "hongyan-workbook-"
+_FREE = (ReadingState.CHOOSING, ReadingState.READ, ReadingState.REJECTED)
 
 
 class UploadRefused(Exception):
@@ -53,7 +56,11 @@ class UploadRefused(Exception):
 
 
 def upload(*, team: Team, user: User, purpose: Purpose, name: str, data: bytes) -> Workbook:
-    """Stores the file, sealed with a key of its own, and asks for its reading."""
+    """Stores the file, sealed with a key of its own, and asks for its reading.
+
+    Who uploads a payroll may see it; raises UploadRefused for an empty file and one beyond
+    MAX_WORKBOOK_BYTES.
+    """
     if not data:
         raise UploadRefused("empty")
     if len(data) > settings.MAX_WORKBOOK_BYTES:
@@ -63,7 +70,7 @@ def upload(*, team: Team, user: User, purpose: Purpose, name: str, data: bytes) 
         workbook = Workbook.objects.create(
             team=team,
             purpose=purpose,
-            name=Path(name).name[:255],
+            name=_file_name(name),
             size=len(data),
             sha256=hashlib.sha256(data).hexdigest(),
             data_key=key,
@@ -75,27 +82,44 @@ def upload(*, team: Team, user: User, purpose: Purpose, name: str, data: bytes) 
     return workbook
 
 
+def _file_name(given: str) -> str:
+    last = given.replace("\\", "/").rpartition("/")[2]
+    shown = "".join(character for character in last if character.isprintable()).strip()
+    return shown[:255] or "workbook"
+
+
 def unread() -> list[int]:
     """Workbooks that wait for a reader, also those whose reader died."""
-    waiting = Workbook.objects.filter(state=ReadingState.UPLOADED) | Workbook.objects.filter(
-        state=ReadingState.READING, lease_until__lt=timezone.now()
-    )
-    return list(waiting.values_list("pk", flat=True))
+    return list(_waiting().values_list("pk", flat=True))
 
 
-def choose(workbook: Workbook, **choices: Any) -> bool:
-    """Sheet, header rows or columns as a person wants them: the workbook is read anew.
+def _waiting() -> Any:
+    lapsed = Q(state=ReadingState.READING, lease_until__lt=timezone.now())
+    return Workbook.objects.filter(Q(state=ReadingState.UPLOADED) | lapsed)
 
-    False once it was confirmed, or while it is being read.
+
+def choose(workbook: Workbook, *, reading: int, **choices: Any) -> bool:
+    """Sheet, header rows, columns or rows as a person wants them: the workbook is read anew.
+
+    False once it was confirmed, while it is being read, or when the person looked at an older
+    `reading`. Another sheet or header forgets what was chosen for the former one.
     """
-    free = [ReadingState.CHOOSING, ReadingState.READ, ReadingState.REJECTED]
+    kept = dict(workbook.choices)
+    if "sheet" in choices and choices["sheet"] != workbook.sheet:
+        kept = {}
+    elif "header_rows" in choices and choices["header_rows"] != workbook.header_range:
+        kept = {name: kept[name] for name in ("sheet",) if name in kept}
     with transaction.atomic():
-        changed = Workbook.objects.filter(pk=workbook.pk, state__in=free).update(
-            choices={**workbook.choices, **choices},
+        changed = Workbook.objects.filter(
+            pk=workbook.pk, state__in=_FREE, reading=reading, data_key__destroyed_at=None
+        ).update(
+            choices={**kept, **choices},
             state=ReadingState.UPLOADED,
+            readers_lost=0,
             progress_done=0,
             progress_total=0,
             reject_kind="",
+            reject_detail="",
             reject_text="",
         )
         if changed:
@@ -103,40 +127,99 @@ def choose(workbook: Workbook, **choices: Any) -> bool:
     return bool(changed)
 
 
-def read(workbook_id: int, *, password: str | None = None) -> None:
-    """Reads one waiting workbook; another worker's reading is left alone."""
-    now = timezone.now()
-    mine = Workbook.objects.filter(
-        Q(state=ReadingState.UPLOADED) | Q(state=ReadingState.READING, lease_until__lt=now),
-        pk=workbook_id,
+def move_rows(
+    workbook: Workbook, *, reading: int, take: Sequence[int] = (), leave: Sequence[int] = ()
+) -> bool:
+    """Rows that the reader left out are taken all the same, or the other way round."""
+    taken = (set(workbook.choices.get("unskipped", ())) | set(take)) - set(leave)
+    left = (set(workbook.choices.get("skipped", ())) | set(leave)) - set(take)
+    # The sheet stays the one that these numbers belong to.
+    return choose(
+        workbook,
+        reading=reading,
+        sheet=workbook.sheet,
+        unskipped=sorted(taken),
+        skipped=sorted(left),
     )
-    if not mine.update(state=ReadingState.READING, lease_until=now + LEASE):
+
+
+def confirm(workbook: Workbook, user: User, *, reading: int) -> bool:
+    """read → confirmed, for exactly the reading that the person has seen."""
+    return bool(
+        Workbook.objects.filter(
+            pk=workbook.pk,
+            state=ReadingState.READ,
+            reading=reading,
+            row_count__gt=0,
+            data_key__destroyed_at=None,
+        ).update(state=ReadingState.CONFIRMED, confirmed_at=timezone.now(), confirmed_by=user)
+    )
+
+
+def read(workbook_id: int) -> None:
+    """Reads one waiting workbook; another worker's reading is left alone."""
+    workbook = _claim(workbook_id)
+    if workbook is None:
         return
-    workbook = Workbook.objects.select_related("data_key", "file").get(pk=workbook_id)
     try:
-        with _on_disk(workbook) as path:
-            reading = read_in_child(
-                path,
-                sheet=workbook.choices.get("sheet"),
-                password=password,
-                choices=_choices(workbook.choices),
-                limits=Limits(),
-                progress=lambda done, total: _progress(workbook_id, done, total),
-            )
-    except WorkbookRejected as rejected:
-        _reject(workbook_id, rejected)
-        return
-    _store(workbook, reading)
+        try:
+            with _on_disk(workbook) as path:
+                reading = _read_file(workbook, path)
+        except WorkbookRejected as rejected:
+            reject(workbook, rejected)
+        else:
+            store(workbook, reading)
+    except (Superseded, ContentDestroyed, WorkbookFile.DoesNotExist):
+        delete_rows(workbook, reading=workbook.readings_begun)
+
+
+def _claim(workbook_id: int) -> Workbook | None:
+    """The workbook, with `readings_begun` as this reader's own number; None if it is not to be read."""
+    lost = Workbook.objects.filter(
+        pk=workbook_id, state=ReadingState.READING, lease_until__lt=timezone.now()
+    )
+    lost.update(state=ReadingState.UPLOADED, readers_lost=F("readers_lost") + 1)
+    waiting = Workbook.objects.filter(pk=workbook_id, state=ReadingState.UPLOADED)
+    rejected = WorkbookRejected(RejectKind.TIMEOUT)
+    if waiting.filter(readers_lost__gt=MOST_READERS_LOST).update(**rejection(rejected)):
+        return None
+    claimed = waiting.update(
+        state=ReadingState.READING,
+        lease_until=timezone.now() + LEASE,
+        readings_begun=F("readings_begun") + 1,
+    )
+    if not claimed:
+        return None
+    return Workbook.objects.select_related("data_key", "file").filter(pk=workbook_id).first()
+
+
+def _read_file(workbook: Workbook, path: Path) -> Reading:
+    return read_in_child(
+        path,
+        sheet=workbook.choices.get("sheet"),
+        choices=_choices(workbook.choices),
+        limits=Limits(),
+        progress=lambda done, total: renew(workbook, progress_done=done, progress_total=total),
+    )
 
 
 @contextmanager
 def _on_disk(workbook: Workbook) -> Iterator[Path]:
     """The clear file, for its owner's eyes alone and in memory where the system has such a place."""
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
-    with tempfile.NamedTemporaryFile(prefix="hongyan-", dir=place) as file:
+    shared = "/dev/shm"  # noqa: S108
+    place = shared if os.access(shared, os.W_OK) else tempfile.gettempdir()
+    _remove_stale(Path(place))
+    with tempfile.NamedTemporaryFile(prefix=_PREFIX, dir=place) as file:
         file.write(workbook.data_key.open(workbook.file.sealed))
         file.flush()
         yield Path(file.name)
+
+
+def _remove_stale(place: Path) -> None:
+    for left in place.glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # another user's, or just removed
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                left.unlink()
 
 
 def _choices(stored: dict[str, Any]) -> Choices:
@@ -148,152 +231,3 @@ def _choices(stored: dict[str, Any]) -> Choices:
         skipped=frozenset(stored.get("skipped", ())),
         unskipped=frozenset(stored.get("unskipped", ())),
     )
-
-
-def _progress(workbook_id: int, done: int, total: int) -> None:
-    Workbook.objects.filter(pk=workbook_id).update(
-        progress_done=done, progress_total=total, lease_until=timezone.now() + LEASE
-    )
-
-
-def _reject(workbook_id: int, rejected: WorkbookRejected) -> None:
-    Workbook.objects.filter(pk=workbook_id, state=ReadingState.READING).update(
-        state=ReadingState.REJECTED,
-        reject_kind=str(rejected.kind),
-        reject_text=rejected.sentence[:300],
-        lease_until=None,
-    )
-
-
-def _store(workbook: Workbook, reading: Reading) -> None:
-    """Rows under a new number in short transactions; one update makes them the visible ones."""
-    number = workbook.reading + 1
-    WorkbookRow.objects.filter(workbook=workbook, reading__gte=number).delete()
-    written = 0
-    for start in range(0, len(reading.rows), CHUNK):
-        rows = list(_rows(workbook, number, reading.rows[start : start + CHUNK]))
-        WorkbookRow.objects.bulk_create(rows)
-        written += len(rows)
-    choosing = reading.outcome == "choose-sheet"
-    Workbook.objects.filter(pk=workbook.pk, state=ReadingState.READING).update(
-        state=ReadingState.CHOOSING if choosing else ReadingState.READ,
-        reading=number,
-        lease_until=None,
-        sheet=reading.sheet or "",
-        sheets=reading.sheets,
-        header_rows=reading.header_rows or [],
-        columns=[
-            {"name": name, "letter": letter}
-            for name, letter in zip(reading.columns, reading.letters, strict=True)
-        ],
-        address_column=reading.address_column,
-        name_column=reading.name_column,
-        row_count=written,
-        problem_count=len(reading.problems),
-        sealed_findings=workbook.data_key.seal_json(_findings(reading)),
-    )
-    _delete_older(workbook, number)
-
-
-def _rows(workbook: Workbook, number: int, rows: Sequence[ReadRow]) -> Iterator[WorkbookRow]:
-    for row in rows:
-        try:
-            key = address_key(row.email)
-        except AddressFault:
-            # The reader's idea of an address is wider than ours: it is a problem, not a crash.
-            key = row.email.lower()
-        yield WorkbookRow(
-            team_id=workbook.team_id,
-            workbook=workbook,
-            reading=number,
-            number=row.number,
-            part=row.part,
-            address=row.email,
-            address_key=key,
-            sealed=workbook.data_key.seal_json({"name": row.name, "values": list(row.cells)}),
-        )
-
-
-def _findings(reading: Reading) -> dict[str, Any]:
-    return {
-        "outcome": reading.outcome,
-        "hidden": reading.hidden,
-        "invalid": reading.invalid,
-        "duplicates": reading.duplicates,
-        "skipped_rows": reading.skipped_rows,
-        "problems": [problem.as_json() for problem in reading.problems],
-        "suggestions": reading.suggestions,
-        "totals": {
-            name: {"shown": total.shown, "computed": total.computed}
-            for name, total in reading.totals.items()
-        },
-    }
-
-
-def _delete_older(workbook: Workbook, number: int) -> None:
-    while True:
-        old = WorkbookRow.objects.filter(workbook=workbook, reading__lt=number)
-        found = list(old.values_list("pk", flat=True)[:CHUNK])
-        if not found:
-            return
-        WorkbookRow.objects.filter(pk__in=found).delete()
-
-
-def confirm(workbook: Workbook, user: User, *, reading: int) -> bool:
-    """read → confirmed, for exactly the reading that the person has seen."""
-    return bool(
-        Workbook.objects.filter(
-            pk=workbook.pk, state=ReadingState.READ, reading=reading, row_count__gt=0
-        ).update(state=ReadingState.CONFIRMED, confirmed_at=timezone.now(), confirmed_by=user)
-    )
-
-
-def import_contacts(workbook: Workbook, contact_list: ContactList) -> int:
-    """The confirmed rows of a list become contacts and members; how many rows were taken.
-
-    A known contact's attributes are brought up to date; who unsubscribed stays unsubscribed.
-    """
-    names = [column["name"] for column in workbook.columns]
-    apart = {workbook.address_column, workbook.name_column}
-    taken, after = 0, 0
-    while rows := list(
-        workbook.all_rows.filter(reading=workbook.reading, pk__gt=after).order_by("pk")[:CHUNK]
-    ):
-        after = rows[-1].pk
-        contacts = {}
-        for row in rows:
-            opened = workbook.data_key.open_json(row.sealed)
-            attributes = {
-                name: value
-                for index, (name, value) in enumerate(zip(names, opened["values"], strict=True))
-                if index not in apart and value is not None
-            }
-            contacts[row.address_key] = Contact(
-                team_id=workbook.team_id,
-                address=row.address,
-                address_key=row.address_key,
-                name=(opened.get("name") or "")[:200],
-                attributes=attributes,
-            )
-        _import_chunk(list(contacts.values()), contact_list)
-        taken += len(rows)
-    return taken
-
-
-def _import_chunk(contacts: list[Contact], contact_list: ContactList) -> None:
-    with transaction.atomic():
-        Contact.objects.bulk_create(
-            contacts,
-            update_conflicts=True,
-            unique_fields=["team", "address_key"],
-            update_fields=["address", "name", "attributes"],
-        )
-        keys = [contact.address_key for contact in contacts]
-        stored = Contact.objects.filter(team=contact_list.team, address_key__in=keys)
-        ListMember.objects.bulk_create(
-            [
-                ListMember(team_id=contact_list.team_id, contact_list=contact_list, contact=contact)
-                for contact in stored
-            ],
-            ignore_conflicts=True,
-        )
