@@ -110,7 +110,7 @@ REDIS_URL = environment.text("REDIS_URL", "" if EMBEDDED else None)
 
 # Celery ----------------------------------------------------------------------------------------
 
-CELERY_BROKER_URL = "memory://" if EMBEDDED else REDIS_URL
+CELERY_BROKER_URL = "memory://localhost/" if EMBEDDED else REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"

@@ -68,7 +68,7 @@ def a_key(team: Team, domain: str = DOMAIN) -> SigningKey:
         team=team,
         domain=domain,
         selector="s1",
-        algorithm="ed25519-sha256",
+        algorithm="ed25519",
         private_key=private,
         public_key=public,
     )

@@ -327,8 +327,8 @@ class Migration(migrations.Migration):
                 (
                     "algorithm",
                     models.CharField(
-                        choices=[("rsa-sha256", "RSA-2048"), ("ed25519-sha256", "Ed25519")],
-                        default="rsa-sha256",
+                        choices=[("rsa", "RSA-2048"), ("ed25519", "Ed25519")],
+                        default="rsa",
                         max_length=20,
                         verbose_name="算法",
                     ),

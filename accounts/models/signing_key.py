@@ -12,8 +12,8 @@ from accounts.secrets import SecretField
 
 
 class Algorithm(models.TextChoices):
-    RSA = "rsa-sha256", "RSA-2048"
-    ED25519 = "ed25519-sha256", "Ed25519"
+    RSA = "rsa", "RSA-2048"
+    ED25519 = "ed25519", "Ed25519"
 
 
 class SigningKey(models.Model):
@@ -32,7 +32,9 @@ class SigningKey(models.Model):
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["team", "domain", "selector"], name="selector_once_per_domain")
+            models.UniqueConstraint(
+                fields=["team", "domain", "selector"], name="selector_once_per_domain"
+            )
         ]
 
     def __str__(self) -> str:

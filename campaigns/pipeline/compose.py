@@ -284,7 +284,7 @@ def signers(team_id: int, domain: str) -> Sequence[Signer]:
             key.selector,
             str(key.private_key),
             # Stored as a= of the signature writes it, asked for as k= of the record.
-            Algorithm(key.algorithm.removesuffix("-sha256")),
+            Algorithm(key.algorithm),
         )
         for key in keys.order_by("algorithm", "pk")
     ]

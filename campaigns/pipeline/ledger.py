@@ -26,6 +26,7 @@ from campaigns.pipeline.redis_ledger import RedisLedger
 
 # The longest window that a provider counts in is a calendar day of 25 hours; and some slack.
 HISTORY = timedelta(hours=26)
+LONGEST = Window(WindowKind.DAY, 0, "UTC")
 # Permits that a worker takes at once where no second's limit asks for one at a time.
 BLOCK = 20
 
@@ -109,6 +110,8 @@ class EmbeddedLedger:
                 # The claims of the process before this one; the one that asks has sent nothing yet.
                 others = [claim for claim in open_claims_of(group) if claim != asking]
                 self._memory.rebuild(group, history, others)
+                # It forgets what no window asked about so far could count: a limit may be added.
+                self._memory.usage(group, [LONGEST])
                 self._known.add(group)
         return self._memory
 

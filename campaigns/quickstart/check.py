@@ -30,6 +30,7 @@ from campaigns.models.feedback import FeedbackKind
 from campaigns.models.template import Kind
 from campaigns.models.workbook import Purpose, ReadingState
 from campaigns.pipeline import collect, control, load, preflight
+from campaigns.pipeline.preflight_finding import BLOCK
 from campaigns.quickstart import demo
 from campaigns.quickstart.payroll import demo_payroll
 from campaigns.sandbox.sandbox import MailSandbox
@@ -121,15 +122,18 @@ def _campaign(seeded: demo.Demo, book: Workbook) -> Campaign:
         created_by=seeded.user,
     )
     ContentGrant.objects.create(team=seeded.team, user=seeded.user, campaign=campaign)
-    blocking = [finding for finding in preflight.check(campaign) if finding.blocks]
     # A cell that cannot be read stops its own delivery, which then says so; the others go out.
-    fatal = [finding for finding in blocking if finding.kind not in PER_ROW]
+    fatal = [
+        finding.kind
+        for finding in preflight.check(campaign)
+        if finding.severity == BLOCK and finding.kind not in PER_ROW
+    ]
     if fatal:
-        raise CheckFailed("；".join(str(finding.text) for finding in fatal))
+        raise CheckFailed(f"发送前检查没有通过：{'、'.join(fatal)}。")
     return campaign
 
 
-PER_ROW = {"empty_field", "unreadable_cell", "render"}
+PER_ROW = {"empty_field", "unreadable_cell"}
 
 
 def _state(campaign: Campaign) -> str:
@@ -210,7 +214,6 @@ def _faults(
             ).exists(),
             "有失败的投递没有说明原因。",
         ),
-        (len({tuple(message.rcpt_to) for message in arrived}) <= len(arrived), ""),
     ]
     return [sentence for right, sentence in checks if not right]
 

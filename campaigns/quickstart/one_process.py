@@ -36,13 +36,13 @@ def worker_and_beat() -> Iterator[None]:
     )
     thread = threading.Thread(target=worker.start, name="worker", daemon=True)
     thread.start()
-    beat = EmbeddedService(app, thread=True, scheduler="celery.beat:Scheduler", max_interval=1)
-    beat.daemon = True
+    # The plain scheduler keeps its times in memory: a file would be one more thing to lock.
+    beat = EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")
     beat.start()
     try:
         yield
     finally:
-        beat.stop(wait=False)
+        beat.stop()
         worker.stop()
         thread.join(10)
 
