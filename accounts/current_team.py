@@ -39,5 +39,3 @@ def _team_of(request: HttpRequest, user: User) -> Team | None:
 def switch_team(request: HttpRequest, team: Team) -> None:
     """From the next request on, the user works in this team."""
     request.session[SESSION_KEY] = team.pk
-
-

@@ -34,7 +34,9 @@ def decrypt(data: bytes) -> bytes:
     try:
         return cipher().decrypt(data)
     except InvalidToken as error:
-        raise SecretUnreadable("HONGYAN_ENCRYPTION_KEYS lacks the key of a stored secret.") from error
+        raise SecretUnreadable(
+            "HONGYAN_ENCRYPTION_KEYS lacks the key of a stored secret."
+        ) from error
 
 
 class Secret(str):
