@@ -275,3 +275,31 @@ def test_the_command_prints_a_line_a_file(tmp_path: Path) -> None:
     assert lines[1] == {"file": names[1], "kind": "ordinary", "recipients": []}
     assert "missing.eml" in err.getvalue()
     assert exit_.value.code == 2
+
+
+def test_status_fields_that_a_person_quotes_are_no_report() -> None:
+    quoted = b"Final-Recipient: rfc822; wang@a.example\nAction: failed\nStatus: 5.1.1\n"
+    for head in (
+        b"From: it@a.example\nSubject: Fwd: x\n\n",
+        b"From: it@a.example\nSubject: hi\n\n",
+    ):
+        assert bounce.read(head + b"Please look:\n\n" + quoted).kind == "ordinary"
+
+
+def test_an_address_reported_twice_is_listed_once() -> None:
+    block = b"Final-Recipient: rfc822; wang@a.example\n"
+    raw = dsn().replace(block, block + b"Action: delayed\nStatus: 4.4.1\n\n" + block)
+    assert only(raw).action == "failed"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "550 Mailbox unavailable or access denied [x IP: 192.0.2.1]",
+        "550 Domain frequency limited",
+        "550 Sender frequency limited",
+        "554 HL:IFC 163 smtp5",
+    ],
+)
+def test_a_limit_of_qq_or_163_never_makes_an_address_hard(reply: str) -> None:
+    assert only(dsn(reply, status="5.0.0")).cls == "soft"

@@ -25,7 +25,6 @@ _WORDS = (
     "please click on the following link to have your address added",
     "to have your address added to the recipient's allowed",
     "to confirm that your message was sent by you",
-    "your message has been held",
     "add you to my guest list",
     "added to my guest list",
     "to my approved senders",

@@ -4,6 +4,8 @@ In this order: complaint, challenge, disposition, Amazon's JSON, the fields of R
 is none of them is an automatic reply or an ordinary mail.
 """
 
+from collections.abc import Iterable
+
 from campaigns.mailer import arf, dsn
 from campaigns.mailer.bounces import amazonsns, prose, returned
 from campaigns.mailer.bounces.addresses import addresses_in, is_address
@@ -14,6 +16,7 @@ from campaigns.mailer.bounces.parts import read_parts
 from campaigns.mailer.bounces.reading import Reading, readable
 from campaigns.mailer.bounces.report import Found, Kind, Recipient
 from campaigns.mailer.bounces.suspicion import (
+    is_answer,
     is_delay,
     is_from_daemon,
     is_named_daemon,
@@ -37,7 +40,15 @@ def decide(reading: Reading) -> Found:
         return Found("autoreply")
     if notification := amazonsns.read_notification(reading.whole):
         return _notified(notification)
-    return (_by_status(reading) if reading.status else None) or _by_prose(reading)
+    found = _by_status(reading) if reading.status and _is_report(reading) else None
+    return found or _by_prose(reading)
+
+
+def _is_report(reading: Reading) -> bool:
+    """Whether the status fields are the message's own, and not quoted or forwarded by a person."""
+    if is_answer(reading.part) and not is_named_daemon(reading.part):
+        return False
+    return reading.is_declared or looks_like_report(reading.part)
 
 
 # --- complaints and notifications
@@ -96,13 +107,23 @@ def _by_status(reading: Reading) -> Found | None:
     }
     if failing:
         paragraphs = prose.find_recipients(reading.said, set(), None)
-        recipients = tuple(_failed(r, reading, paragraphs) for r in failing)
+        recipients = _each_once(_failed(r, reading, paragraphs) for r in failing)
     else:
         recipients = tuple(
             Recipient(r.address, "soft", "delivered", r.status, _action(r)) for r in usable
         )
     kind: Kind = "bounce" if failing else "delivered"
     return Found(kind, recipients, diagnostic, report.reporting_mta, originals)
+
+
+def _each_once(recipients: Iterable[Recipient]) -> tuple[Recipient, ...]:
+    """One entry an address; a final failure counts before a delay."""
+    kept: dict[str, Recipient] = {}
+    for recipient in recipients:
+        known = kept.get(recipient.address.lower())
+        if known is None or (known.action == "delayed" and recipient.action == "failed"):
+            kept[recipient.address.lower()] = recipient
+    return tuple(kept.values())
 
 
 def _action(recipient: dsn.RecipientStatus) -> str:

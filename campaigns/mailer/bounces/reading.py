@@ -22,7 +22,8 @@ _STATUS_TYPES = (
 @dataclass(frozen=True, slots=True)
 class Reading:
     """`said` is the report in prose, `tail` the returned message in its text, `status` the text of
-    the delivery-status parts, `feedback` that of a feedback report."""
+    the delivery-status parts, `feedback` that of a feedback report. `is_declared` is false where
+    the status fields only stand in the text, as they do in a person's answer that quotes a report."""
 
     part: Part
     subject: str
@@ -31,20 +32,23 @@ class Reading:
     status: str = ""
     feedback: str = ""
     whole: str = ""
+    is_declared: bool = True
 
 
 def readable(part: Part) -> Reading:
     """What a person and a machine can read of `part`, without what it returns. Never raises."""
     text = _texts(part)
     said, tail = cut_returned(text)
+    status = _of_types(part, _STATUS_TYPES)
     return Reading(
         part=part,
         subject=header_text(part.get("subject")),
         said=said if said.strip() else text,
         returned=returned_header(part, tail),
-        status=_of_types(part, _STATUS_TYPES) or _undeclared_status(text),
+        status=status or _undeclared_status(text),
         feedback=_of_types(part, ("message/feedback-report",)),
         whole=text,
+        is_declared=bool(status),
     )
 
 

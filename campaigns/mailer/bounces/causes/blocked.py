@@ -8,6 +8,9 @@ from campaigns.mailer.bounces.cause import Cause
 CAUSE = Cause(
     name="blocked",
     phrases=(
+        "greylist",
+        "graylist",
+        "grey list",
         "access denied, banned sending ip",
         "access denied. ip",
         "access denied…ip name",

@@ -9,6 +9,7 @@ CAUSE = Cause(
     name="hostunknown",
     hard=True,
     phrases=(
+        "couldn't find host",
         "smtpsend.dns.nonexistentdomain",
         "returned answer with no data",
         "host unknown",
@@ -28,7 +29,6 @@ CAUSE = Cause(
         "no such host",
         "host not found",
         "host or domain name not found",
-        "host…not found",
         "host does not exist",
         "host was not found",
         "name or service not known",

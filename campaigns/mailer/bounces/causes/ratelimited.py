@@ -8,6 +8,11 @@ from campaigns.mailer.bounces.cause import Cause
 CAUSE = Cause(
     name="ratelimited",
     phrases=(
+        "hl:ifc",
+        "hl:rep",
+        "mailbox unavailable or access denied",
+        "sender frequency",
+        "domain frequency",
         "resolver.adr.reciplimit",
         "ofr_104",
         "ofr_105",

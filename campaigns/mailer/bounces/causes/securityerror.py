@@ -8,6 +8,7 @@ from campaigns.mailer.bounces.cause import Cause
 CAUSE = Cause(
     name="securityerror",
     phrases=(
+        " ssl ",
         "resolver.rst.authrequired",
         "authentication required",
         "authentication failed",
@@ -36,7 +37,6 @@ CAUSE = Cause(
         "executable files are not allowed",
         "insecure",
         "cryptographic",
-        "ssl",
         "unauthorized",
         "unauthorised",
         "user not authorized",
