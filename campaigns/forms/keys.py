@@ -62,7 +62,7 @@ class KeyForm(forms.ModelForm):
         private, self.instance.public_key = _generate(data.get("algorithm", Algorithm.RSA))
         self.instance.private_key = private
         try:
-            Signer(domain, selector, private, key_type(data.get("algorithm", Algorithm.RSA)))
+            Signer(domain, selector, private, KeyType(data.get("algorithm", Algorithm.RSA)))
         except SigningFault as fault:
             self.add_error("selector" if fault.kind == "selector" else "domain", fault.text)
         if SigningKey.objects.filter(team=self.team, domain=domain, selector=selector).exists():
@@ -76,18 +76,13 @@ class KeyForm(forms.ModelForm):
         return key
 
 
-def key_type(algorithm: str) -> KeyType:
-    """The stored name (a= of a signature) as the key's type (k= of the record)."""
-    return KeyType(algorithm.removesuffix("-sha256"))
-
-
 def _generate(algorithm: str) -> tuple[str, str]:
     return generate_ed25519() if algorithm == Algorithm.ED25519 else generate_rsa()
 
 
 def record_value(key: SigningKey) -> str:
     """The TXT value to publish at `key.record_name`."""
-    return dns_record(key_type(key.algorithm), key.public_key)
+    return dns_record(KeyType(key.algorithm), key.public_key)
 
 
 def record_strings(value: str) -> str:

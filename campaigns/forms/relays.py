@@ -122,19 +122,26 @@ class RelayForm(ConnectionForm):
             self.fields["username"].help_text = self.preset.username_hint
             self.fields["secret"].help_text = self.preset.secret_hint
 
-    def groups(self) -> Iterator[tuple[str, list[forms.BoundField]]]:
-        """(title, bound fields), in the order of the page."""
+    def groups(self) -> Iterator[dict[str, Any]]:
+        """Title and bound fields in the order of the page; `closed` ones open where they are wrong."""
         for title, names in _GROUPS:
-            yield str(title), [self[name] for name in names]
+            fields = [self[name] for name in names]
+            wrong = any(field.errors for field in fields)
+            yield {
+                "title": title,
+                "fields": fields,
+                "wrong": wrong,
+                "closed": "retry_minutes" in names,
+            }
 
     def _limit_fields(self) -> None:
         for window in LimitWindow:
             self.fields[f"limit_{window}"] = forms.IntegerField(
-                label=_("%(window)s最多") % {"window": window.label},
+                label=_("%(window)s最多（封）") % {"window": window.label},
                 required=False,
                 min_value=1,
                 max_value=10_000_000,
-                help_text=_("封。留空为不限。"),
+                widget=forms.NumberInput(attrs={"placeholder": _("不限")}),
             )
 
     def _first_values(self) -> None:

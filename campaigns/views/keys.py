@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts.models import Relay, Right, SigningKey
+from accounts.presets import FREE_MAIL_DOMAINS
 from campaigns.forms.keys import KeyForm, record_strings, record_value
 from campaigns.views.access import member
 
@@ -26,7 +27,7 @@ def keys(request: HttpRequest) -> HttpResponse:
         for domain, found in groupby(rows, key=lambda key: key.domain)
     ]
     signed = {key.domain for key in rows if key.active}
-    context = {"domains": domains, "unsigned": sorted(_sending_domains(request) - signed)}
+    context = {"domains": domains, "unsigned": sorted(_own_domains(request) - signed)}
     return render(request, "campaigns/keys/list.html", context)
 
 
@@ -76,11 +77,12 @@ def key_delete(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("campaigns:keys")
 
 
-def _sending_domains(request: HttpRequest) -> set[str]:
+def _own_domains(request: HttpRequest) -> set[str]:
+    """The domains that enabled relays send from, and for which the team can publish a key."""
     lists = Relay.objects.filter(team=request.team, enabled=True).values_list(
         "from_addresses", flat=True
     )
-    return {entry.rpartition("@")[2] for entries in lists for entry in entries}
+    return {entry.rpartition("@")[2] for entries in lists for entry in entries} - FREE_MAIL_DOMAINS
 
 
 def _keys(request: HttpRequest) -> QuerySet[SigningKey]:
