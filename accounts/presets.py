@@ -190,11 +190,29 @@ _ALL = (
 
 # Nobody but their provider can publish a key for these, and it signs for them itself.
 FREE_MAIL_DOMAINS = frozenset(
-    """
-    163.com 126.com yeah.net 188.com qq.com vip.qq.com foxmail.com sina.com sina.cn sohu.com 139.com
-    189.cn aliyun.com gmail.com googlemail.com outlook.com hotmail.com live.com msn.com icloud.com
-    yahoo.com
-    """.split()
+    [
+        "163.com",
+        "126.com",
+        "yeah.net",
+        "188.com",
+        "qq.com",
+        "vip.qq.com",
+        "foxmail.com",
+        "sina.com",
+        "sina.cn",
+        "sohu.com",
+        "139.com",
+        "189.cn",
+        "aliyun.com",
+        "gmail.com",
+        "googlemail.com",
+        "outlook.com",
+        "hotmail.com",
+        "live.com",
+        "msn.com",
+        "icloud.com",
+        "yahoo.com",
+    ]
 )
 
 PRESETS: dict[str, Preset] = {preset.code: preset for preset in _ALL}
