@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Sequence
 
 from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font
@@ -18,10 +19,10 @@ AWKWARD = ("refuse", "defer", "bounce", "away", "stall")
 MONEY = '"¥"#,##0.00'
 
 
-def demo_payroll(employees: int, *, domain: str, stalling: bool = True) -> bytes:
+def demo_payroll(employees: int, *, domain: str, awkward: Sequence[str] = AWKWARD) -> bytes:
     """An .xlsx with a title row, a two-row header, `employees` rows, a total and a signature row.
 
-    Every twentieth address or so misbehaves; `stalling` adds one that never answers.
+    One address for each of `awkward` misbehaves, near the start.
     """
     rng = random.Random(20261124)  # noqa: S311 - the same payroll every time
     book = Workbook()
@@ -35,9 +36,8 @@ def demo_payroll(employees: int, *, domain: str, stalling: bool = True) -> bytes
     sheet.append(LEAVES)
     for merged in ("A2:A3", "B2:B3", "C2:C3", "D2:D3", "E2:G2", "H2:J2", "K2:K3"):
         sheet.merge_cells(merged)
-    kinds = [kind for kind in AWKWARD if stalling or kind != "stall"]
     for number in range(1, employees + 1):
-        sheet.append(_employee(number, _local_part(number, employees, kinds), domain, rng))
+        sheet.append(_employee(number, _local_part(number, employees, awkward), domain, rng))
     last = sheet.max_row
     sheet.append(["合计", None, None, None, *(f"=SUM({c}4:{c}{last})" for c in "EFGHIJK")])
     sheet.append(["制表人：李静", None, None, None, None, None, None, "审核：王伟"])
@@ -49,7 +49,7 @@ def demo_payroll(employees: int, *, domain: str, stalling: bool = True) -> bytes
     return file.getvalue()
 
 
-def _local_part(number: int, employees: int, kinds: list[str]) -> str:
+def _local_part(number: int, employees: int, kinds: Sequence[str]) -> str:
     """Each misbehaviour once near the start, so that a small payroll has them too."""
     position = number - 3
     if 0 <= position < 2 * len(kinds) and position % 2 == 0 and number < employees:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -66,6 +68,21 @@ class LiveSite:
         if done.returncode != 0:
             raise AssertionError(f"manage.py {arguments}: {done.stdout}\n{done.stderr}")
         return done.stdout
+
+    def act(self, step: str, **arguments: object) -> Any:
+        """Does one step of `tests.end_to_end.actor` in the site's environment; its answer."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.end_to_end.actor", step, json.dumps(arguments)],
+            cwd=ROOT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        if done.returncode != 0:
+            raise AssertionError(f"{step}: {done.stdout}\n{done.stderr}")
+        return json.loads(done.stdout)
 
     def spawn(self, kind: str, *arguments: str, name: str = "") -> Process:
         """Starts "web", "worker" or "beat" as production does, its log in `<name>.log`.

@@ -101,7 +101,7 @@ class Postfix:
         self.mail = owned_folder(folder / "mail", MAIL_USER)
         self.mailboxes = dict(mailboxes or {})
         self.port = 0
-        self._certificate = certificate
+        self.certificate = certificate
         self._settings = dict(settings or {})
         self._process: Process | None = None
 
@@ -261,8 +261,8 @@ class Postfix:
             "smtpd_client_connection_count_limit": "0",
             "smtputf8_enable": "yes",
         }
-        if self._certificate is not None:
-            chain = f"{self._certificate.key}, {self._certificate.certificate}"
+        if self.certificate is not None:
+            chain = f"{self.certificate.key}, {self.certificate.certificate}"
             main |= {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": chain}
         return main | self._settings
 
