@@ -28,7 +28,7 @@ _PLAIN = re.compile(
 _LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
 _QUOTED = re.compile(r'"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])+"\Z')
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
-_DISPLAY = re.compile(r"""\A(?:[^<>@]*|\s*"[^"]*"\s*|\s*[^<>]*@[^<>]*)<\s*([^<>]+?)\s*>\W*\Z""")
+_DISPLAY = re.compile(r'\A(\s*"[^"]*"\s*|[^<>]*)<([^<>]+)>\W*\Z')
 _PIECE = re.compile(r'(?:"(?:\\.|[^"\\])*"|<[^<>]*>|[^";,])+')
 _TRAILING = " \t\r\n.,;:!?)>]}\"'"
 _LEADING = " \t\r\n,;:([{<"
@@ -76,7 +76,9 @@ def _bare(text: str) -> str:
 
 def _pieces(text: str) -> list[str]:
     """The cell split at , and ; outside quotes and <>; at / and | only between two addresses."""
-    if text.count("@") < 2 or _DISPLAY.match(text):
+    display = _DISPLAY.match(text)
+    named = display and not ("@" in display[1] and re.search("[;,]", display[1]))
+    if text.count("@") < 2 or named:
         return [text]
     pieces = [piece.strip() for piece in _PIECE.findall(text)]
     result: list[str] = []
@@ -90,7 +92,7 @@ def _pieces(text: str) -> list[str]:
 def _parse(piece: str) -> tuple[str, str]:
     """(address, "") or ("", why)."""
     if match := _DISPLAY.match(piece):
-        piece = match[1]
+        piece = match[2]
     piece = piece.strip()
     if len(piece) > 2 and piece[0] == piece[-1] and piece[0] in "\"'":
         piece = piece[1:-1]

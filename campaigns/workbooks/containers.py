@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol
 
+from campaigns.workbooks import html_tables, text_tables
 from campaigns.workbooks.grid import Sheet, Tick
+from campaigns.workbooks.ods import OdsSource
 from campaigns.workbooks.package import Package
 from campaigns.workbooks.problems import RejectKind, WorkbookRejected
 from campaigns.workbooks.results import Limits
+from campaigns.workbooks.xlsx import XlsxSource
 
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 _ODS_TYPE = b"application/vnd.oasis.opendocument.spreadsheet"
@@ -64,9 +67,6 @@ def _open(file: IO[bytes], path: Path, limits: Limits, password: str | None) -> 
 
 
 def _open_zip(file: IO[bytes], limits: Limits) -> Source:
-    from campaigns.workbooks.ods import OdsSource
-    from campaigns.workbooks.xlsx import XlsxSource
-
     package = Package(file, limits)
     names = {name.lower() for name in package.names()}
     if "mimetype" in names and b"".join(package.chunks("mimetype")).startswith(_ODS_TYPE):
@@ -113,8 +113,6 @@ def _open_xls(path: Path, limits: Limits) -> Source:
 
 
 def _open_text(content: bytes, limits: Limits) -> Source:
-    from campaigns.workbooks import html_tables, text_tables
-
     text = text_tables.decode(content)
     start = text.lstrip()[:4000].lower()
     if start.startswith("<"):

@@ -81,7 +81,8 @@ class NumberFormats:
     """Shows numbers; one per workbook, since it caches by format and value. Not thread-safe."""
 
     def __init__(self, *, date1904: bool = False) -> None:
-        self._date1904 = date1904
+        #: Whether the workbook counts its days from 1904.
+        self.date1904 = date1904
         self._plans: dict[str, _Plan | CannotShow] = {}
         self._shown: dict[tuple[str, float], str] = {}
         context = quickjs.Context()
@@ -137,7 +138,7 @@ class NumberFormats:
 
     def _render(self, plan: _Plan, value: float) -> str:
         if plan.kind:
-            if plan.kind == "date" and self._date1904:
+            if plan.kind == "date" and self.date1904:
                 value += DAYS_1904
             if value < 0 or value >= 2_958_466:
                 raise CannotShow("Excel shows ##### for a date out of its range")

@@ -140,9 +140,11 @@ class HeaderFinder:
         ]
         counts = self._address_counts(block[-1])
 
-        def rank(column: int) -> tuple[bool, bool, int, int]:
-            text = "/".join(self._sheet.text(row, column) for row in block)
-            return counts[column] > 0, not words.is_second_address(text), counts[column], -column
+        def rank(column: int) -> tuple[bool, bool, bool, int, int]:
+            levels = [self._sheet.text(row, column) for row in block]
+            plain = any(words.is_plain_address_header(level) for level in levels)
+            second = words.is_second_address("/".join(levels))
+            return counts[column] > 0, not second, plain, counts[column], -column
 
         best = max(named, key=rank, default=None)
         if best is None or not counts[best]:

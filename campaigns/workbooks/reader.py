@@ -20,7 +20,7 @@ def read(
     progress: Tick | None = None,
     limits: Limits | None = None,
 ) -> Reading:
-    """Reads a workbook; `progress` hears (done, total) in bytes of the sheet being read.
+    """Reads a workbook; `progress` hears (done, total): bytes of the sheet, or of several, thousandths of each.
 
     Raises WorkbookRejected when nothing can be read. Run it in a child process (child.py) where the
     file comes from outside.
@@ -42,10 +42,10 @@ def _read_the_one(source: Source, choices: Choices, progress: Tick | None) -> Re
     """The only visible sheet with a header and a usable address, or the question which one."""
     usable: SheetReading | None = None
     fallback: SheetReading | None = None
-    for name, hidden in source.sheets:
-        if hidden:
-            continue
-        found = SheetReading(source, source.load(name, progress), choices)
+    names = visible(source)
+    for at, name in enumerate(names):
+        tick = _share(progress, at, len(names))
+        found = SheetReading(source, source.load(name, tick), choices)
         if found.usable and usable:
             return _to_choose(source)
         if found.usable:
@@ -56,6 +56,17 @@ def _read_the_one(source: Source, choices: Choices, progress: Tick | None) -> Re
     if found_one is None or not found_one.has_data:
         raise WorkbookRejected(RejectKind.EMPTY, "没有找到表头和数据行")
     return found_one.reading()
+
+
+def _share(progress: Tick | None, at: int, sheets: int) -> Tick | None:
+    """The progress of one sheet as its part of them all, so that the bar never goes back."""
+    if progress is None or sheets == 1:
+        return progress
+
+    def tick(done: int, total: int) -> None:
+        progress(at * 1000 + done * 1000 // max(total, 1), sheets * 1000)
+
+    return tick
 
 
 def _to_choose(source: Source) -> Reading:

@@ -98,7 +98,8 @@ class RowSorter:
             return None
         numeric = [c for c in filled if row.value(c) is not None]
         if len(filled) == 1:
-            if (row.number, filled[0]) in self._wide:
+            wide = (row.number, filled[0]) in self._wide
+            if wide or (filled[0] != address and words.is_group_heading(row.text(filled[0]))):
                 return "note"
             if name in filled or (address in filled and len(row.text(filled[0])) < 40):
                 return None

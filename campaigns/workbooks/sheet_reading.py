@@ -85,11 +85,13 @@ class SheetReading:
         sorter = RowSorter(self._sheet, header, self._addresses)
         self._totals = TotalChecker(header)
         for row in self._sheet.rows:
-            if row.number < header.first_data_row or self._is_blank(row):
+            if self._is_blank(row):
                 continue
             if row.hidden:
                 self._hidden_rows.append(row.number)
-                self._totals.add_hidden(row)
+                if row.number >= header.first_data_row:
+                    self._totals.add_hidden(row)
+            if row.hidden or row.number < header.first_data_row:
                 continue
             why = self._why_skipped(sorter, row)
             if why is None:

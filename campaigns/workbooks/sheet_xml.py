@@ -11,6 +11,7 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from campaigns.workbooks import xlsx
 from campaigns.workbooks.formats import (
+    DAYS_1904,
     DIGITS_LOST_FROM,
     CannotShow,
     NumberFormats,
@@ -209,7 +210,8 @@ class SheetReader:
             passed = datetime.fromisoformat(stored.rstrip("Z")) - datetime(1899, 12, 30)
         except (ValueError, TypeError):
             return self._flaw(row, column, ProblemKind.CANNOT_SHOW, stored)[0]
-        return self._number(str(passed.days + passed.seconds / 86400), style, row, column)[0]
+        days = passed.days - (DAYS_1904 if self._formats.date1904 else 0)
+        return self._number(str(days + passed.seconds / 86400), style, row, column)[0]
 
     def _number(self, stored: str, style: str | None, row: int, column: int) -> tuple[str, float]:
         try:

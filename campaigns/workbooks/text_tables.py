@@ -91,6 +91,7 @@ class CsvSource:
         self._delimiter = hint[1] if hint else find_delimiter(text)
 
     def load(self, name: str, tick: Tick | None = None) -> Sheet:
+        _refuse_open_quote(self._text, self._delimiter)
         sheet = Sheet(name)
         cells = 0
         for number, record in enumerate(_records(self._text, self._delimiter), start=1):
@@ -122,6 +123,17 @@ def _shown(field: str) -> str:
     if field.startswith("=") and (match := _QUOTED_TEXT.match(field)):
         field = match[1]
     return field.replace("\r\n", "\n").replace("\r", "\n") if "\r" in field else field
+
+
+def _refuse_open_quote(text: str, delimiter: str) -> None:
+    """A quote that is never closed would swallow everybody below it into one cell."""
+    csv.field_size_limit(_FIELD_LIMIT)
+    try:
+        for _ in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True):
+            pass
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            raise WorkbookRejected(RejectKind.DAMAGED, "有一个引号没有成对") from error
 
 
 def _records(text: str, delimiter: str) -> Iterator[list[str]]:

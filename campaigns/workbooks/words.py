@@ -40,6 +40,11 @@ _SIGNATURE = re.compile(
     r"^(?:制表|制单|製表|填表|编制|审核|審核|复核|审批|批准|核准|经办|出纳|会计|主管签字|领导签字|总经理|财务负责人|"
     r"负责人签|签字|签名|签章|盖章|单位负责人|部门负责人|人事经理|preparedby|approvedby|reviewedby)"
 )
+_STATISTIC = re.compile(r"^(?:人数|平均|平均值|均值|平均工资|最高|最低|average|count)$", re.I)
+#: A department on a line of its own, above its people.
+_GROUP = re.compile(
+    r"(?:部|部门|组|中心|科|处|室|公司|厂|店|车间|班|团队|事业部|department|team)$", re.I
+)
 _NOTE = re.compile(
     r"^(?:备注|備註|注|註|附注|说明|說明|注意|提示|温馨提示|填表说明|声明|打印日期|打印时间|制表日期|日期|导出时间|"
     r"以上|以下|本表|note|notes|remark|remarks|ps|p\.s)(?:$|[:：\d一（(.,，。]|.*[。；])|^[*※★●]",
@@ -88,6 +93,19 @@ def is_meta(text: str) -> bool:
     return bool(_META.search(text)) or len(text) > 24
 
 
+def is_group_heading(text: str) -> bool:
+    return len(compact(text)) <= 20 and bool(_GROUP.search(compact(text).rstrip(":：")))
+
+
+def is_plain_address_header(text: str) -> bool:
+    """Just the mailbox, without saying whose or which of several."""
+    return bool(
+        re.fullmatch(
+            r"(?:电子)?(?:邮箱|邮件|信箱)(?:地址|账号)?|e-?mail(?: ?address)?", tidy(text), re.I
+        )
+    )
+
+
 def is_summable(text: str) -> bool:
     """False for columns whose numbers are names of things: IDs, phones, dates."""
     return not _NOT_SUMMABLE.search(text)
@@ -106,7 +124,7 @@ def row_kind(text: str) -> str | None:
         return "total"
     if _SIGNATURE.match(word):
         return "signature"
-    return "note" if _NOTE.match(compact(text)) else None
+    return "note" if _NOTE.match(compact(text)) or _STATISTIC.match(word) else None
 
 
 _NOT_SUMMABLE = re.compile(

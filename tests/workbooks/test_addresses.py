@@ -69,6 +69,11 @@ def test_several_addresses_in_a_cell_are_several_recipients(separator: str) -> N
     )
 
 
+def test_a_display_name_among_several_loses_nobody() -> None:
+    cell = "a@example.com; 张三 <b@example.com>"
+    assert clean(cell).emails == ("a@example.com", "b@example.com")
+
+
 def test_one_bad_address_among_several_is_told_alone() -> None:
     cleaned = clean("a@example.com;b@@example.com")
     assert cleaned.emails == ("a@example.com",)

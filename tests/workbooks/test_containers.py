@@ -47,6 +47,13 @@ def test_csv_text_is_taken_verbatim_but_for_lost_digits(tmp_path: Path) -> None:
     assert reading.outcome == "import-with-errors"
 
 
+def test_a_quote_that_is_never_closed_does_not_swallow_people(tmp_path: Path) -> None:
+    text = '姓名,邮箱\n甲,a@example.com\n"乙,b@example.com\n丙,c@example.com\n'
+    assert kind_of(text, tmp_path) is RejectKind.DAMAGED
+    loose = '姓名,邮箱,屏\n"甲"乙,a@example.com,5"\n'
+    assert emails(reading_of(loose, tmp_path)) == [(2, "a@example.com")]
+
+
 HTML = (
     '<!DOCTYPE html><html xmlns:x="urn:schemas-microsoft-com:office:excel"><head><meta charset="gbk"></head>'
     "<table><tr><th rowspan=2>姓名<th rowspan=2>邮箱<th colspan=2>应发<th rowspan=2 style='display:none'>密<tr><th>基本<th>绩效"

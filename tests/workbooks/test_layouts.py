@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
 from openpyxl.cell.cell import Cell
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from campaigns.workbooks import Choices, RejectKind
 from tests.workbooks.making import book, emails, kind_of, reading_of, skipped, texts
@@ -67,7 +69,7 @@ def test_a_person_without_an_address_is_told_not_dropped(tmp_path: Path) -> None
         (["制表人：小王", None, "审核：老李"], "signature"), (["审批", None, None], "signature"),
         (["备注：如有疑问请联系 hr@example.com。"], "note"), (["备注：联系", "hr@example.com"], "note"),
         (["说明：以上为税后金额"], "note"), (["注1：保密", None, None], "note"), (HEADER, "repeated header"),
-        (["姓 名", "邮箱", "实发"], "repeated header"),
+        (["姓 名", "邮箱", "实发"], "repeated header"), (["研发部"], "note"), (["平均", None, 15], "note"),
     ],
 )  # fmt: skip
 def test_a_row_that_is_nobodys_is_skipped_and_listed(
@@ -225,6 +227,43 @@ def test_a_backup_address_is_a_field_like_others(tmp_path: Path) -> None:
     )
     assert emails(reading) == [(2, "a@example.com")]
     assert reading.recipients[0]["fields"] == {"备用邮箱": "b@example.com"}
+
+
+def test_of_a_companys_and_a_plain_mailbox_the_plain_one_is_taken(tmp_path: Path) -> None:
+    rows = [
+        ["姓名", "个人邮箱", "邮箱"],
+        ["张", "p@example.com", "a@example.com"],
+        ["李", "q@example.com", None],
+    ]
+    assert emails(reading_of(book(*rows), tmp_path)) == [(2, "a@example.com")]
+
+
+def test_a_lone_name_is_a_person_without_an_address(tmp_path: Path) -> None:
+    reading = reading_of(book(HEADER, ZHANG, ["王芳"]), tmp_path)
+    assert [i["row"] for i in reading.invalid] == [3]
+
+
+def test_a_hidden_row_of_codes_above_the_header_is_told(tmp_path: Path) -> None:
+    workbook = book(["c_name", "c_mail", "c_pay"], HEADER, ZHANG)
+    workbook["工资"].row_dimensions[1].hidden = True
+    reading = reading_of(workbook, tmp_path)
+    assert (reading.header_rows, reading.columns, reading.hidden["rows"]) == ([2], HEADER, [1])
+
+
+def test_progress_over_several_sheets_never_goes_back(tmp_path: Path) -> None:
+    workbook = book(HEADER, ZHANG)
+    workbook.create_sheet("说明").append(["x"])
+    told: list[float] = []
+    reading_of(workbook, tmp_path, progress=lambda done, total: told.append(done / total))
+    assert told == sorted(told)
+    assert told[-1] == 1
+
+
+def test_dates_of_a_1904_workbook_are_shown_rightly(tmp_path: Path) -> None:
+    workbook = book([*HEADER, "入职"], [*ZHANG, dt.date(2020, 3, 1)])
+    workbook.epoch = CALENDAR_MAC_1904
+    workbook["工资"]["D2"].number_format = "yyyy/m/d"
+    assert reading_of(workbook, tmp_path).recipients[0]["fields"]["入职"] == "2020/3/1"
 
 
 def test_a_list_without_a_header_is_read_and_said_so(tmp_path: Path) -> None:
