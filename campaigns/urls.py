@@ -7,6 +7,7 @@ from campaigns.views import (
     mailboxes,
     overview,
     probes,
+    public,
     relays,
     suppressions,
     templates,
@@ -57,4 +58,7 @@ urlpatterns = [
     path(
         "suppressions/<int:pk>/delete/", suppressions.suppression_delete, name="suppression_delete"
     ),
+    path("u/<str:token>", public.unsubscribe, name="unsubscribe"),
+    path("u/<str:token>/leave", public.leave, name="unsubscribe_leave"),
+    path("u/<str:token>/undo", public.come_back, name="unsubscribe_undo"),
 ]

@@ -1,0 +1,103 @@
+"""Unsubscribing, for people without an account: a page with one button, and RFC 8058's one click.
+
+A GET changes nothing, since scanners follow every link. The forms of the page are protected as all
+forms are; only the one-click POST of a mail client, which has no page before it, is exempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST, require_safe
+
+from campaigns.pipeline import track
+
+View = Callable[..., HttpResponse]
+
+
+def _private(view: View) -> View:
+    """Kept in no cache, and its address given to no other site. `no-referrer` would also hide the
+    origin from ourselves, and with it every form of the page would be refused."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, token: str) -> HttpResponse:
+        response = view(request, token)
+        response["Cache-Control"] = "no-store"
+        response["Referrer-Policy"] = "same-origin"
+        response["X-Robots-Tag"] = "noindex, nofollow"
+        return response
+
+    return guarded
+
+
+@csrf_exempt
+@_private
+def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
+    """The address in every newsletter's List-Unsubscribe and in its foot."""
+    return _one_click(request, token) if request.method == "POST" else _page(request, token)
+
+
+@require_safe
+def _page(request: HttpRequest, token: str) -> HttpResponse:
+    found = track.subscription(token)
+    if found is None:
+        return _unknown(request)
+    context = {"found": found, "address": _masked(found.delivery.address), "token": token}
+    return render(request, "public/unsubscribe.html", context)
+
+
+def _one_click(request: HttpRequest, token: str) -> HttpResponse:
+    """RFC 8058 section 3.2: the body says so, the answer is no redirect."""
+    found = track.subscription(token)
+    if found is None:
+        return _unknown(request)
+    if request.POST.get("List-Unsubscribe") != "One-Click":
+        return HttpResponse(_("这个地址只接受一键退订。"), status=400, content_type=_PLAIN)
+    track.unsubscribe(found, how=track.BY_ONE_CLICK)
+    return HttpResponse(_("已退订。"), content_type=_PLAIN)
+
+
+_PLAIN = "text/plain; charset=utf-8"
+
+
+@_private
+@require_POST
+def leave(request: HttpRequest, token: str) -> HttpResponse:
+    """The button of the page."""
+    everything = request.POST.get("scope") == "all"
+    return _act(request, token, lambda found: track.unsubscribe(found, everything=everything))
+
+
+@_private
+@require_POST
+def come_back(request: HttpRequest, token: str) -> HttpResponse:
+    """“I left by mistake.”"""
+    return _act(request, token, track.resubscribe)
+
+
+def _act(
+    request: HttpRequest, token: str, act: Callable[[track.Subscription], Any]
+) -> HttpResponse:
+    """Acts, then shows the page anew, so that loading it again does nothing."""
+    found = track.subscription(token)
+    if found is None:
+        return _unknown(request)
+    act(found)
+    return redirect("campaigns:unsubscribe", token)
+
+
+def _unknown(request: HttpRequest) -> HttpResponse:
+    """The same for whatever is wrong with a link: it tells nothing about what exists."""
+    return render(request, "public/unknown_link.html", status=404)
+
+
+def _masked(address: str) -> str:
+    """Enough for its owner to know it, should the message have been passed on."""
+    local, _at, domain = address.rpartition("@")
+    return f"{local[:2] if len(local) > 3 else local[:1]}***@{domain}"
