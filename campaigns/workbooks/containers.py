@@ -62,7 +62,7 @@ def _open(file: IO[bytes], path: Path, limits: Limits, password: str | None) -> 
         if head.startswith(magic):
             raise WorkbookRejected(RejectKind.NOT_A_WORKBOOK, what)
     if head[:1] == b"\x09" and head[1:2] in (b"\x00", b"\x02", b"\x04", b"\x08"):
-        return _open_xls(path, limits)
+        return _open_xls(path.read_bytes(), limits, password)
     return _open_text(path.read_bytes(), limits)
 
 
@@ -83,7 +83,7 @@ def _open_ole(path: Path, limits: Limits, password: str | None) -> Source:
     if "EncryptedPackage".encode("utf-16-le") in content:
         return _open_zip(_decrypt(content, password), limits)
     if any(name.encode("utf-16-le") in content for name in ("Workbook", "Book")):
-        return _open_xls(path, limits)
+        return _open_xls(content, limits, password)
     raise WorkbookRejected(RejectKind.NOT_A_WORKBOOK, "是别的 Office 文档")
 
 
@@ -106,10 +106,15 @@ def _decrypt(content: bytes, password: str | None) -> IO[bytes]:
     return plain
 
 
-def _open_xls(path: Path, limits: Limits) -> Source:
+def _open_xls(content: bytes, limits: Limits, password: str | None) -> Source:
     from campaigns.workbooks.xls import XlsSource
 
-    return XlsSource(path, limits)
+    try:
+        return XlsSource(content, limits)
+    except WorkbookRejected as error:
+        if error.kind is not RejectKind.PASSWORD or password is None:
+            raise
+    return XlsSource(_decrypt(content, password).read(), limits)
 
 
 def _open_text(content: bytes, limits: Limits) -> Source:

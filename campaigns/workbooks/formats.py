@@ -57,6 +57,8 @@ DIGITS_LOST_FROM = 1e15
 _TOKEN = re.compile(
     r'"[^"]*"?|[\\!_*].|\[[^\]]*\]?|上午/下午|General|a{3,}|y+|e+|m+|d+|.', re.I | re.S
 )
+#: Colours change no text; the Chinese names of them are unknown to numfmt.
+_CHINESE_COLOUR = re.compile(r"\[(?:黑|红|蓝|绿|黄|白|青|洋红)色\]|\[颜色\s*\d+\]")
 _LOCALE = re.compile(r"^\[\$[^-\]]*-([0-9A-F]+)(?:,[^\]]*)?\]$", re.I)
 _WEEKDAYS = "日一二三四五六"
 _CACHE_SIZE = 10_000
@@ -121,7 +123,7 @@ class NumberFormats:
         return plan
 
     def _make_plan(self, code: str) -> _Plan:
-        code = code.replace("G/通用格式", "General")
+        code = _CHINESE_COLOUR.sub("", code.replace("G/通用格式", "General"))
         if code.strip().lower() in ("general", "@", ""):
             return _Plan((), "en-US", "", show=show_general)
         if show := plain_format(code):
@@ -144,7 +146,10 @@ class NumberFormats:
                 raise CannotShow("Excel shows ##### for a date out of its range")
         if plan.numerals:
             return self._render_chinese(plan, value)
-        return self._numfmt(plan.tokens, value, plan.locale).strip(" ")
+        shown = self._numfmt(plan.tokens, value, plan.locale).strip(" ")
+        if shown.startswith("####"):
+            raise CannotShow("no section of the format is for this value")
+        return shown
 
     def _numfmt(self, tokens: tuple[str, ...], value: float, locale: str) -> str:
         pattern = tokens[0]

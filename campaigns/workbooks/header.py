@@ -18,6 +18,7 @@ from campaigns.workbooks.results import Choices
 _SEARCHED_ROWS = 60
 _COUNTED_ROWS = 400
 _MAX_LEVELS = 4
+_MAX_ANCHORS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ class HeaderFinder:
         return self._describe(block, address, choices)
 
     def _anchor_by_name(self) -> tuple[int, int | None] | None:
-        """The first row that says 邮箱 in a cell, among other names, and holds no address itself."""
+        """The row that says 邮箱 above addresses; of several the one with most names of columns."""
+        found: list[tuple[bool, int, int]] = []
         for at, row in enumerate(self._top):
             filled = [c for c in self._columns if row.text(c).strip()]
             named = [c for c in filled if words.is_address_header(row.text(c))]
@@ -71,8 +73,15 @@ class HeaderFinder:
             below = self._top[at + 1] if at + 1 < len(self._top) else None
             alone = len(filled) == 1 and (below is None or not clean(below.text(named[0])).emails)
             if not alone or self._in_vertical_merge(row.number, named[0]):
-                return row.number, self._address_column([row.number])
-        return None
+                counts = self._address_counts(row.number)
+                known = sum(words.is_header_word(row.text(c)) for c in filled)
+                found.append((any(counts[c] for c in named), known, -row.number))
+            if len(found) >= _MAX_ANCHORS:
+                break
+        if not found:
+            return None
+        number = -max(found)[2]
+        return number, self._address_column([number])
 
     def _in_vertical_merge(self, row: int, column: int) -> bool:
         return any(

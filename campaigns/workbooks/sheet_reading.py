@@ -152,8 +152,10 @@ class SheetReading:
             self._no_address(row, address)
         for raw, why in cleaned.rejected:
             self._reject(row, address, raw, why)
+        cells = [self._readable(row, column) for column in header.indexes]
         if cleaned.emails:
-            self._add_recipients(header, row, cleaned)
+            self._unreadable = self._unreadable or None in cells
+            self._add_recipients(header, row, cleaned, tuple(cells))
 
     def _no_address(self, row: SheetRow, column: int) -> None:
         self._add_invalid(row.number, column, row.text(column), "no address")
@@ -174,17 +176,20 @@ class SheetReading:
             params["format"] = flaw.format
         self._problem(row.number, column, flaw.kind, **params)
 
-    def _add_recipients(self, header: Header, row: SheetRow, cleaned: Cleaned) -> None:
-        cells: list[str | None] = []
-        for column in header.indexes:
-            flaw = self._sheet.flaws.get((row.number, column))
-            if flaw:
-                self._flawed(row, column, flaw)
-                self._unreadable = True
-            cells.append(None if flaw else row.text(column))
+    def _readable(self, row: SheetRow, column: int) -> str | None:
+        """What a cell shows, or None after saying why that cannot be known."""
+        flaw = self._sheet.flaws.get((row.number, column))
+        if flaw is None:
+            return row.text(column)
+        self._flawed(row, column, flaw)
+        return None
+
+    def _add_recipients(
+        self, header: Header, row: SheetRow, cleaned: Cleaned, cells: tuple[str | None, ...]
+    ) -> None:
         name = row.text(header.name).strip() if header.name is not None else ""
         for part, email in enumerate(cleaned.emails, start=1):
-            self._rows.append(ReadRow(row.number, part, email, name, tuple(cells)))
+            self._rows.append(ReadRow(row.number, part, email, name, cells))
             domain = email.rpartition("@")[2]
             if suggestion := suggest(domain):
                 self._problem(

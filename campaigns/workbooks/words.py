@@ -16,7 +16,8 @@ _NOT_ADDRESS = re.compile(
     r"状态|狀態|密码|密碼|是否|时间|時間|标题|主题|内容|编号|邮编|日期|status|subject|sent", re.I
 )
 _SECOND_ADDRESS = re.compile(
-    r"备用|備用|抄送|上级|主管|领导|经理|负责人|紧急|cc|backup|manager|secondary", re.I
+    r"备用|備用|抄送|上级|主管|领导|经理|负责人|紧急|发件|发送|发信|\bcc\b|backup|manager|secondary",
+    re.I,
 )
 _NAME = ("姓名", "员工姓名", "職員姓名", "名字", "收件人", "员工", "name", "fullname", "员工名称", "联系人",
          "employeename", "employee", "recipient", "称呼")  # fmt: skip
@@ -32,10 +33,12 @@ _PARENT = re.compile(
     r"项|应发|应扣|扣|收入|补贴|津贴|社保|保险|公积金|信息|部分|考勤|个人|公司|工资|合计"
 )
 _TOTAL = re.compile(
-    r"^(?:合计|总计|合計|總計|共计|总共|全部合计|本页合计|累计|总和|汇总|grandtotal|total|sum)(?:[\d,.]*人?|（.*）|\(.*\))$|^共\d+人$|(?:合计|总计|合計|總計)$",
+    r"^.{0,8}(?:合计|总计|合計|總計|共计)(?:[\d,.]*人?|[:：(（].*)$|^(?:总共|累计|总和|汇总|grandtotal|total|sum)[\d,.]*$|^共\d+人$",
     re.I,
 )
-_SUBTOTAL = re.compile(r"(?:小计|小計|subtotal)$|^(?:小计|小計|subtotal|sub-total)", re.I)
+_SUBTOTAL = re.compile(
+    r"^.{0,12}(?:小计|小計)(?:[\d,.]*人?|[:：(（].*)$|^sub-?total|subtotal$", re.I
+)
 _SIGNATURE = re.compile(
     r"^(?:制表|制单|製表|填表|编制|审核|審核|复核|审批|批准|核准|经办|出纳|会计|主管签字|领导签字|总经理|财务负责人|"
     r"负责人签|签字|签名|签章|盖章|单位负责人|部门负责人|人事经理|preparedby|approvedby|reviewedby)"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from array import array
-from pathlib import Path
 from typing import Any
 
 import xlrd  # type: ignore[import-untyped]
@@ -24,11 +23,11 @@ from campaigns.workbooks.results import Limits
 class XlsSource:
     """xlrd keeps the whole file in memory: .xls has at most 65,536 rows a sheet."""
 
-    def __init__(self, path: Path, limits: Limits) -> None:
+    def __init__(self, content: bytes, limits: Limits) -> None:
         self._limits = limits
         try:
             self._book: Any = xlrd.open_workbook(
-                str(path),
+                file_contents=content,
                 formatting_info=True,
                 logfile=io.StringIO(),
                 ignore_workbook_corruption=False,

@@ -69,7 +69,7 @@ def test_a_person_without_an_address_is_told_not_dropped(tmp_path: Path) -> None
         (["制表人：小王", None, "审核：老李"], "signature"), (["审批", None, None], "signature"),
         (["备注：如有疑问请联系 hr@example.com。"], "note"), (["备注：联系", "hr@example.com"], "note"),
         (["说明：以上为税后金额"], "note"), (["注1：保密", None, None], "note"), (HEADER, "repeated header"),
-        (["姓 名", "邮箱", "实发"], "repeated header"), (["研发部"], "note"), (["平均", None, 15], "note"),
+        (["姓 名", "邮箱", "实发"], "repeated header"), (["研发部"], "note"), (["部门合计：研发部", None, 30], "total"), (["小计(研发)", None, 30], "subtotal"), (["平均", None, 15], "note"),
     ],
 )  # fmt: skip
 def test_a_row_that_is_nobodys_is_skipped_and_listed(
@@ -264,6 +264,18 @@ def test_dates_of_a_1904_workbook_are_shown_rightly(tmp_path: Path) -> None:
     workbook.epoch = CALENDAR_MAC_1904
     workbook["工资"]["D2"].number_format = "yyyy/m/d"
     assert reading_of(workbook, tmp_path).recipients[0]["fields"]["入职"] == "2020/3/1"
+
+
+def test_a_title_that_says_mailbox_is_not_the_header(tmp_path: Path) -> None:
+    workbook = book(["邮箱系统导出", "张三"], ["姓名", "邮箱", "实发"], ZHANG)
+    reading = reading_of(workbook, tmp_path)
+    assert (reading.header_rows, emails(reading)) == ([2], [(3, "zhang@example.com")])
+
+
+def test_an_unreadable_cell_of_a_person_without_an_address_is_told_too(tmp_path: Path) -> None:
+    reading = reading_of(book(HEADER, ZHANG, ["王芳", "无", "=A1"]), tmp_path)
+    assert reading.outcome == "import"
+    assert [(i["row"], i["column"]) for i in reading.invalid] == [(3, "B"), (3, "C")]
 
 
 def test_a_list_without_a_header_is_read_and_said_so(tmp_path: Path) -> None:
