@@ -3,12 +3,20 @@
 from django.urls import path
 
 from campaigns.views import (
+    campaign,
+    campaign_acts,
+    campaign_new,
+    campaigns,
+    deliveries,
+    delivery,
     keys,
     mailboxes,
     overview,
+    preview,
     probes,
     public,
     relays,
+    result,
     suppressions,
     templates,
 )
@@ -17,6 +25,43 @@ app_name = "campaigns"
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
+    path("live/", overview.overview_live, name="overview_live"),
+    path("campaigns/", campaigns.campaigns, name="campaigns"),
+    path("campaigns/new/", campaign_new.campaign_new, name="campaign_new"),
+    path("campaigns/<int:pk>/", campaign.campaign, name="campaign"),
+    path("campaigns/<int:pk>/edit/", campaign_new.campaign_edit, name="campaign_edit"),
+    path("campaigns/<int:pk>/progress/", campaign.campaign_progress, name="campaign_progress"),
+    path("campaigns/<int:pk>/preflight/", campaign.campaign_preflight, name="campaign_preflight"),
+    path("campaigns/<int:pk>/tests/", campaign.campaign_tests, name="campaign_tests"),
+    path("campaigns/<int:pk>/preview/", preview.campaign_preview, name="campaign_preview"),
+    path(
+        "campaigns/<int:pk>/preview/html/",
+        preview.campaign_preview_html,
+        name="campaign_preview_html",
+    ),
+    path("campaigns/<int:pk>/test/", campaign_acts.campaign_test, name="campaign_test"),
+    path("campaigns/<int:pk>/launch/", campaign_acts.campaign_launch, name="campaign_launch"),
+    path("campaigns/<int:pk>/pause/", campaign_acts.campaign_pause, name="campaign_pause"),
+    path("campaigns/<int:pk>/resume/", campaign_acts.campaign_resume, name="campaign_resume"),
+    path("campaigns/<int:pk>/cancel/", campaign_acts.campaign_cancel, name="campaign_cancel"),
+    path(
+        "campaigns/<int:pk>/unschedule/",
+        campaign_acts.campaign_unschedule,
+        name="campaign_unschedule",
+    ),
+    path(
+        "campaigns/<int:pk>/send-anyway/",
+        campaign_acts.campaign_send_anyway,
+        name="campaign_send_anyway",
+    ),
+    path("campaigns/<int:pk>/resolve/", campaign_acts.campaign_resolve, name="campaign_resolve"),
+    path("campaigns/<int:pk>/result/", result.campaign_result, name="campaign_result"),
+    path(
+        "campaigns/<int:pk>/deliveries/", deliveries.campaign_deliveries, name="campaign_deliveries"
+    ),
+    path("deliveries/", deliveries.deliveries, name="deliveries"),
+    path("deliveries/<int:pk>/", delivery.delivery, name="delivery"),
+    path("deliveries/<int:pk>/resolve/", delivery.delivery_resolve, name="delivery_resolve"),
     path("templates/", templates.templates, name="templates"),
     path("templates/new/", templates.template_new, name="template_new"),
     path("templates/fields/", templates.template_fields, name="template_fields"),

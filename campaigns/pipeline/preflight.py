@@ -16,12 +16,12 @@ from django.utils import timezone
 from accounts.models import SigningKey
 from campaigns.models import Campaign
 from campaigns.models.workbook import ReadingState
-from campaigns.pipeline.preflight_audience import Audience, audience_of
+from campaigns.pipeline.preflight_audience import Audience, audience_of, dead_addresses
 from campaigns.pipeline.preflight_finding import BLOCK, INFO, WARN, Finding, Place
 from campaigns.pipeline.preflight_limits import limits
 from campaigns.pipeline.prepare import faults_of
 
-__all__ = ["BLOCK", "INFO", "WARN", "Finding", "Place", "blocks", "check"]
+__all__ = ["BLOCK", "INFO", "WARN", "Finding", "Place", "blocks", "check", "dead_addresses"]
 
 
 def check(campaign: Campaign) -> list[Finding]:

@@ -6,9 +6,11 @@ import re
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from campaigns.mailer.template import TemplateSource, empty_fields
 from campaigns.models import Campaign, Feedback, ListMember, Suppression, WorkbookRow
@@ -183,12 +185,12 @@ class Rows(Audience):
 
     def _dead(self) -> Iterator[Finding]:
         """Payroll addresses that are known to be dead; HR corrects them or sends all the same."""
-        known = {**_bounced(self.campaign, self.by_key), **_suppressed(self.campaign, self.by_key)}
+        known = dead_addresses(self.campaign)
         found, anyway = Collected(), Collected()
         for key, (at, reason) in sorted(known.items()):
             for place in self.by_key[key]:
                 into = anyway if key in self.campaign.send_anyway else found
-                into.add(Place(place.row, place.cell, place.address, at, reason))
+                into.add(Place(place.row, place.cell, place.address, at, reason, key))
         if found.total:
             yield found.finding("bounced_before", BLOCK, fix="workbooks")
         if anyway.total:
@@ -203,26 +205,23 @@ class Rows(Audience):
             yield Finding("suppressed", INFO, {"number": number}, fix="suppressions")
 
 
-def _suppressed(campaign: Campaign, keys: Collection[str]) -> dict[str, tuple]:
-    rows = Suppression.objects.filter(
-        team=campaign.team_id, contact_list=None, reason__in=DEAD
-    ).filter(address_key__in=_keys_of(campaign))
-    found = rows.values_list("address_key", "created_at", "reason")
-    return {key: (at, reason) for key, at, reason in found if key in keys}
-
-
-def _bounced(campaign: Campaign, keys: Collection[str]) -> dict[str, tuple]:
-    rows = Feedback.objects.filter(
-        team=campaign.team_id,
-        kind=FeedbackKind.BOUNCE,
-        hard=True,
-        address_key__in=_keys_of(campaign),
+def dead_addresses(campaign: Campaign) -> dict[str, tuple[datetime, str]]:
+    """address_key → when and why, of a payroll's addresses that bounced hard or were refused."""
+    keys = _keys_of(campaign)
+    bounces = Feedback.objects.filter(
+        team=campaign.team_id, kind=FeedbackKind.BOUNCE, hard=True, address_key__in=keys
     ).exclude(proof="")
-    found = rows.order_by("received_at").values_list("address_key", "received_at", "reason")
-    return {key: (at, reason) for key, at, reason in found if key in keys}
+    refusals = Suppression.objects.filter(
+        team=campaign.team_id, contact_list=None, reason__in=DEAD, address_key__in=keys
+    )
+    found = [
+        *bounces.order_by("received_at").values_list("address_key", "received_at", "reason"),
+        *refusals.values_list("address_key", "created_at", "reason"),
+    ]
+    return {key: (at, reason) for key, at, reason in found}
 
 
-def _keys_of(campaign: Campaign):
+def _keys_of(campaign: Campaign) -> QuerySet[WorkbookRow, dict[str, Any]]:
     assert campaign.workbook is not None
     return campaign.workbook.rows.order_by().values("address_key")
 

@@ -14,13 +14,15 @@ LISTED = 50
 
 @dataclass(frozen=True)
 class Place:
-    """A row of the sheet or a contact; `cell` as in "11月工资!D18"; `at` and `reason` of a bounce."""
+    """A row of the sheet or a contact; `cell` as in "11月工资!D18"; of a bounce `at`, `reason`, and the
+    address_key that Campaign.send_anyway takes."""
 
     row: int | None = None
     cell: str = ""
     address: str = ""
     at: datetime | None = None
     reason: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,208 @@
-"""The first page after signing in."""
+"""The first page after signing in: what runs, what needs a person, what was, and the last fourteen days."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
 
+from accounts.models import BounceMailbox, Relay, Right
+from campaigns.models import Campaign, CampaignCount, Workbook
+from campaigns.models.campaign import CampaignState, Hold
+from campaigns.models.delivery import DeliveryState
+from campaigns.models.workbook import Purpose, ReadingState
+from campaigns.pipeline import daily
+from campaigns.reasons import sentence
 from campaigns.views.access import member
+from campaigns.views.campaigns import listed, row_of
+from campaigns.views.next_step import clock
+
+LIVE = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SCHEDULED)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something that waits for a person: a sentence and where it is settled."""
+
+    severity: str
+    text: str
+    url: str
 
 
 @member()
+@require_safe
 def overview(request: HttpRequest) -> HttpResponse:
-    return render(request, "campaigns/overview.html")
+    """Counts and states alone: nothing here is content."""
+    latest = Campaign.objects.filter(team=request.team).exclude(state__in=LIVE)
+    recent = [row_of(one) for one in listed(latest).order_by("-created_at")[:6]]
+    days = daily.days_of(request.team)
+    context = {
+        **_live(request),
+        "tasks": tasks(request),
+        "recent": recent,
+        "chart": _chart(days),
+        "has_days": any(day.accepted + day.refused + day.bounced for day in days),
+        "steps": first_steps(request),
+        "may_make": bool({Right.PAYSLIPS, Right.NEWSLETTERS} & request.rights),
+    }
+    return render(request, "campaigns/overview.html", context)
+
+
+@member()
+@require_safe
+def overview_live(request: HttpRequest) -> HttpResponse:
+    """The campaigns that run now, drawn again every few seconds."""
+    return render(request, "campaigns/overview_live.html", _live(request))
+
+
+def _live(request: HttpRequest) -> dict[str, Any]:
+    running = Campaign.objects.filter(team=request.team, state__in=LIVE)
+    return {"running": [row_of(one) for one in listed(running).order_by("-created_at")[:10]]}
+
+
+def tasks(request: HttpRequest) -> list[Task]:
+    """What needs a person, the gravest first."""
+    found = [*_campaign_tasks(request), *_workbook_tasks(request)]
+    if Right.RELAYS in request.rights:
+        found += [*_relay_tasks(request), *_mailbox_tasks(request)]
+    return found
+
+
+def _campaign_tasks(request: HttpRequest) -> list[Task]:
+    doubts = CampaignCount.objects.filter(
+        team=request.team, state=DeliveryState.IN_DOUBT, number__gt=0
+    ).values_list("campaign_id", "campaign__name", "number")
+    held = (
+        Campaign.objects.filter(team=request.team, state__in=LIVE)
+        .exclude(hold_reason="")
+        .values_list("pk", "name", "hold_reason")
+    )
+    made = [
+        Task(
+            "error",
+            _("“%(name)s”有 %(number)s 封待确认：可能已收下，也可能没有。")
+            % {"name": name, "number": number},
+            _address("campaign", pk),
+        )
+        for pk, name, number in doubts[:20]
+    ]
+    for pk, name, reason in held[:20]:
+        text = _("“%(name)s”暂缓：%(reason)s。") % {"name": name, "reason": Hold(reason).label}
+        made.append(Task("warning", text, _address("campaign", pk)))
+    return made
+
+
+def _relay_tasks(request: HttpRequest) -> list[Task]:
+    rows = Relay.objects.filter(team=request.team).filter(
+        Q(parked_until__gt=timezone.now(), enabled=True) | ~Q(park_reason="") & Q(enabled=False)
+    )
+    made = []
+    for pk, name, enabled, until, reason in rows.values_list(
+        "pk", "name", "enabled", "parked_until", "park_reason"
+    )[:20]:
+        params = {"name": name, "reason": sentence(reason), "time": clock(until) if until else ""}
+        if enabled:
+            text = _("发信账号“%(name)s”暂停使用到 %(time)s：%(reason)s") % params
+        else:
+            text = _("发信账号“%(name)s”已停用：%(reason)s") % params
+        made.append(Task("warning" if enabled else "error", text, _address("relay", pk)))
+    return made
+
+
+def _mailbox_tasks(request: HttpRequest) -> list[Task]:
+    rows = BounceMailbox.objects.filter(team=request.team, enabled=True).exclude(last_error="")
+    return [
+        Task(
+            "warning",
+            _("退信邮箱“%(name)s”收取失败：%(error)s")
+            % {"name": name, "error": sentence(error, maildrop=True)},
+            _address("mailbox", pk),
+        )
+        for pk, name, error in rows.values_list("pk", "name", "last_error")[:20]
+    ]
+
+
+def _workbook_tasks(request: HttpRequest) -> list[Task]:
+    """Workbooks that wait for a decision: lists of those who use them, payrolls of their readers."""
+    words = {
+        ReadingState.CHOOSING: _("工作簿“%(name)s”有几张表，请选择一张。"),
+        ReadingState.READ: _("工作簿“%(name)s”已读好，等待确认。"),
+        ReadingState.REJECTED: _("工作簿“%(name)s”没能读取。"),
+    }
+    made = []
+    for pk, name, state in waiting_workbooks(request).values_list("pk", "name", "state")[:20]:
+        severity = "warning" if state == ReadingState.REJECTED else "notice"
+        made.append(Task(severity, words[state] % {"name": name}, _address("workbook", pk)))
+    return made
+
+
+def waiting_workbooks(request: HttpRequest) -> QuerySet[Workbook]:
+    """Unconfirmed ones, of what this user may read."""
+    mine = Q()
+    if Right.NEWSLETTERS in request.rights:
+        mine |= Q(purpose=Purpose.LIST)
+    if Right.PAYSLIPS in request.rights:
+        mine |= Q(purpose=Purpose.PAYSLIP, grants__user=request.user)
+    if not mine:
+        return Workbook.objects.none()
+    states = (ReadingState.CHOOSING, ReadingState.READ, ReadingState.REJECTED)
+    rows = Workbook.objects.filter(mine, team=request.team, state__in=states)
+    return rows.distinct().order_by("-pk")
+
+
+def first_steps(request: HttpRequest) -> list[dict[str, Any]]:
+    """For a team without a campaign: what this user can do, in order; [] once there is one."""
+    if Campaign.objects.filter(team=request.team).exists():
+        return []
+    steps = [
+        (Right.RELAYS, "relay_new", _("添加发信账号"), _("填写 SMTP 服务器和授权码，测试一下。")),
+        (Right.RELAYS, "mailbox_new", _("添加退信邮箱"), _("退信会自动收取，失效的地址不再打扰。")),
+        (
+            Right.PAYSLIPS,
+            "workbook_new",
+            _("上传工资表"),
+            _("Excel 原样上传，表头和列会自动认出。"),
+        ),
+        (Right.NEWSLETTERS, "workbook_new", _("上传名单"), _("Excel 里的联系人，确认后放进名单。")),
+        (Right.PAYSLIPS, "templates", _("看看工资条模板"), _("有现成的，可以改成自己的样子。")),
+        (Right.NEWSLETTERS, "templates", _("写一个模板"), _("从现成的新闻邮件模板开始。")),
+        (
+            Right.PAYSLIPS,
+            "campaign_new",
+            _("新建工资条活动"),
+            _("预览每一行，先发给自己，再启动。"),
+        ),
+        (Right.NEWSLETTERS, "campaign_new", _("新建活动"), _("预览、测试，然后启动或定时。")),
+        (Right.MEMBERS, "members", _("邀请同事"), _("人事、营销、邮件管理员各有各的权限。")),
+    ]
+    return [
+        {"title": title, "text": text, "url": _address(name)}
+        for right, name, title, text in steps
+        if right in request.rights
+    ]
+
+
+def _chart(days: list[daily.Day]) -> dict[str, Any]:
+    """For components/chart.html."""
+    series = [
+        {"label": _("已提交"), "state": "accepted", "values": [day.accepted for day in days]},
+        {"label": _("被拒"), "state": "refused", "values": [day.refused for day in days]},
+        {"label": _("退信"), "state": "deferred", "values": [day.bounced for day in days]},
+    ]
+    return {"labels": [f"{day.date.month}-{day.date.day}" for day in days], "series": series}
+
+
+def _address(name: str, *args: int) -> str:
+    """ "" for a page that is not there."""
+    app = "accounts" if name == "members" else "campaigns"
+    try:
+        return reverse(f"{app}:{name}", args=args)
+    except NoReverseMatch:
+        return ""

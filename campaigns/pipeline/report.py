@@ -1,0 +1,134 @@
+"""Report: what became of every single recipient, as a workbook for HR or the marketer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+from django.db.models import QuerySet
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+
+from campaigns.models import Attempt, Campaign, Delivery, Feedback, WorkbookRow
+from campaigns.models.content import ContentDestroyed
+from campaigns.models.delivery import DeliveryPurpose
+from campaigns.models.feedback import FeedbackKind
+from campaigns.workbooks.export import result_workbook
+
+CHUNK = 1000
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Who reads the result: whether he may see the content, and how a stored reason is said."""
+
+    with_content: bool
+    say: Callable[[str], str]
+
+
+def write_result(campaign: Campaign, target: IO[bytes], reading: Reading) -> None:
+    """An .xlsx of every delivery but tests, in the order of the sheet.
+
+    Without the right to the content it holds what the delivery keeps in clear: no values and no
+    reply texts of a payslip. Every cell is a text, also one that looks like a formula.
+    """
+    columns = _columns(campaign) if reading.with_content else []
+    headers = [
+        *(_("行号"), _("邮箱"), _("状态"), _("时间"), _("发信账号"), _("尝试次数"), _("回复代码")),
+        *(_("服务器回复"), _("原因"), _("退信")),
+    ]
+    result_workbook(_rows(campaign, reading, len(columns)), headers + columns, target)
+
+
+def _columns(campaign: Campaign) -> list[str]:
+    return [column["name"] for column in campaign.workbook.columns] if campaign.workbook else []
+
+
+def _rows(campaign: Campaign, reading: Reading, width: int) -> Iterator[Sequence[object]]:
+    for chunk in _chunks(campaign):
+        attempts, bounces = _last_attempts(chunk), _bounces(chunk, reading)
+        values = _values(campaign, chunk) if width else {}
+        for delivery in chunk:
+            yield [
+                *_fixed(delivery, attempts.get(delivery.pk), campaign, reading),
+                bounces.get(delivery.pk, ""),
+                *values.get(delivery.row_id, [""] * width),
+            ]
+
+
+def _chunks(campaign: Campaign) -> Iterator[list[Delivery]]:
+    rows = Delivery.objects.filter(campaign=campaign).exclude(purpose=DeliveryPurpose.TEST)
+    after = 0
+    while chunk := list(
+        rows.filter(pk__gt=after)
+        .select_related("relay")
+        .defer("relay__secret", "relay__ca_pem")
+        .order_by("pk")[:CHUNK]
+    ):
+        yield chunk
+        after = chunk[-1].pk
+
+
+def _fixed(
+    delivery: Delivery, attempt: Attempt | None, campaign: Campaign, reading: Reading
+) -> list[object]:
+    code = f"{delivery.code or ''} {delivery.enhanced}".strip()
+    why = f"{reading.say(delivery.reason)} {delivery.detail} {delivery.resolved_note}".strip()
+    return [
+        delivery.row_number or "",
+        delivery.address,
+        delivery.get_state_display(),
+        formats.date_format(timezone.localtime(delivery.changed_at), "Y-m-d H:i:s"),
+        delivery.relay.name if delivery.relay else "",
+        delivery.attempts,
+        code,
+        _reply(attempt, campaign, reading) if attempt else "",
+        why,
+    ]
+
+
+def _reply(attempt: Attempt, campaign: Campaign, reading: Reading) -> str:
+    if not attempt.sealed_text:
+        return attempt.text
+    if not reading.with_content or campaign.workbook is None:
+        return ""
+    try:
+        return campaign.workbook.data_key.open(attempt.sealed_text).decode("utf-8", "replace")
+    except ContentDestroyed:
+        return ""
+
+
+def _last_attempts(chunk: list[Delivery]) -> dict[int, Attempt]:
+    rows = Attempt.objects.filter(delivery__in=[delivery.pk for delivery in chunk])
+    return {attempt.delivery_id: attempt for attempt in rows.order_by("started_at", "pk")}
+
+
+def _bounces(chunk: list[Delivery], reading: Reading) -> dict[int, str]:
+    """The last bounce of each; one that proves nothing says so."""
+    rows: QuerySet[Feedback] = Feedback.objects.filter(
+        delivery__in=[delivery.pk for delivery in chunk], kind=FeedbackKind.BOUNCE
+    )
+    return {row.delivery_id: _bounce(row, reading) for row in rows.order_by("received_at", "pk")}
+
+
+def _bounce(row: Feedback, reading: Reading) -> str:
+    kind = _("硬退信") if row.hard else _("软退信")
+    if not row.proof:
+        kind = _("%(kind)s（未证实）") % {"kind": kind}
+    return f"{kind} {row.status} {reading.say(row.reason)}".strip()
+
+
+def _values(campaign: Campaign, chunk: list[Delivery]) -> dict[int | None, list[Any]]:
+    """Each row's cells; a row whose content was destroyed has none."""
+    assert campaign.workbook is not None
+    key, width = campaign.workbook.data_key, len(campaign.workbook.columns)
+    rows = WorkbookRow.objects.filter(pk__in=[one.row_id for one in chunk if one.row_id])
+    found: dict[int | None, list[Any]] = {}
+    try:
+        for row in rows:
+            values = [value or "" for value in key.open_json(row.sealed)["values"]]
+            found[row.pk] = (values + [""] * width)[:width]
+    except ContentDestroyed:
+        return {}
+    return found

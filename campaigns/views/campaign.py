@@ -1,0 +1,143 @@
+"""One campaign: its state in words, progress, what happens next, pre-flight, tests, deliveries in doubt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+from django_htmx.http import HttpResponseClientRefresh
+
+from campaigns.forms.campaign import LaunchForm
+from campaigns.models import Attempt, Campaign, Delivery
+from campaigns.models.campaign import CampaignState, Hold
+from campaigns.models.delivery import DeliveryPurpose, DeliveryState
+from campaigns.pipeline import preflight, preview
+from campaigns.views.access import member
+from campaigns.views.campaigns import row_of
+from campaigns.views.findings import shown
+from campaigns.views.found import campaign_of, own_campaign, right_for
+from campaigns.views.next_step import next_steps
+
+OVER = (CampaignState.FINISHED, CampaignState.CANCELLED)
+# How many deliveries in doubt the page lists; the rest are behind the link.
+DOUBTS = 20
+
+
+@member()
+@require_safe
+def campaign(request: HttpRequest, pk: int) -> HttpResponse:
+    """What may be done here depends on the state, the user's rights and his grant."""
+    found = campaign_of(request, pk)
+    may_act = right_for(found.kind) in request.rights
+    readable = found.content_visible_to(request.user)
+    context = {
+        **progress_of(found),
+        "may_act": may_act,
+        "readable": readable,
+        "doubts": _doubts(found) if may_act else [],
+        "launch": LaunchForm(initial={"when": "now"}),
+        "zone": zone_label(found),
+        **(tests_context(found, request) if readable and may_act else {}),
+        "is_draft": found.state == CampaignState.DRAFT,
+        "is_cancellable": found.state
+        in (CampaignState.SCHEDULED, CampaignState.RUNNING, CampaignState.PAUSED),
+        "open_number": _open_number(found),
+    }
+    return render(request, "campaigns/campaigns/campaign.html", context)
+
+
+@member()
+@require_safe
+def campaign_progress(request: HttpRequest, pk: int) -> HttpResponse:
+    """The live part. A page that shows another state than the row's is drawn anew as a whole."""
+    found = campaign_of(request, pk)
+    seen = request.GET.get("seen")
+    if seen is not None and seen != state_key(found) and request.htmx:
+        return HttpResponseClientRefresh()
+    return render(request, "campaigns/campaigns/progress.html", progress_of(found))
+
+
+@member()
+@require_safe
+def campaign_preflight(request: HttpRequest, pk: int) -> HttpResponse:
+    """Loaded after the page: a pre-flight opens every row."""
+    found = own_campaign(request, pk)
+    findings = [shown(one, found, request.rights) for one in preflight.check(found)]
+    context = {
+        "campaign": found,
+        "findings": findings,
+        "blocked": any(one["severity"] == "error" for one in findings),
+        "readable": found.content_visible_to(request.user),
+    }
+    response = render(request, "campaigns/campaigns/preflight.html", context)
+    response["Cache-Control"] = "no-store, private"
+    return response
+
+
+@member()
+@require_safe
+def campaign_tests(request: HttpRequest, pk: int) -> HttpResponse:
+    """The state of the user's own tests, live until each has an end."""
+    found = own_campaign(request, pk)
+    return render(request, "campaigns/campaigns/tests.html", tests_context(found, request))
+
+
+def tests_context(found: Campaign, request: HttpRequest) -> dict[str, Any]:
+    tests = preview.tests_of(found, request.user)
+    return {
+        "campaign": found,
+        "tests": tests,
+        "tests_open": any(not preview.is_over(test) for test in tests),
+    }
+
+
+def progress_of(found: Campaign) -> dict[str, Any]:
+    """Everything that the live part shows."""
+    row = row_of(found)
+    return {
+        **row,
+        "steps": next_steps(found),
+        "is_live": found.state not in (CampaignState.DRAFT, *OVER),
+        "hold": Hold(found.hold_reason).label if found.hold_reason else "",
+        "seen": state_key(found),
+    }
+
+
+def state_key(found: Campaign) -> str:
+    """What decides which buttons a page has."""
+    counts = found.counts
+    return f"{found.state}.{found.hold_reason}.{counts.get(DeliveryState.IN_DOUBT, 0)}"
+
+
+def zone_label(found: Campaign) -> str:
+    """As in "Asia/Shanghai（UTC+08:00）"."""
+    offset = timezone.localtime(timezone.now(), found.team.zone).strftime("%z")
+    return _("%(zone)s（UTC%(offset)s）") % {
+        "zone": found.team.time_zone,
+        "offset": f"{offset[:3]}:{offset[3:]}",
+    }
+
+
+def _doubts(found: Campaign) -> list[dict[str, Any]]:
+    """Deliveries in doubt with what is known of each: its last attempt."""
+    if not found.counts.get(DeliveryState.IN_DOUBT):
+        return []
+    rows = list(
+        Delivery.objects.filter(campaign=found, state=DeliveryState.IN_DOUBT)
+        .exclude(purpose=DeliveryPurpose.TEST)
+        .select_related("relay")
+        .only("address", "row_number", "reason", "changed_at", "message_id", "relay__name")
+        .order_by("pk")[:DOUBTS]
+    )
+    attempts = Attempt.objects.filter(delivery__in=rows).order_by("started_at")
+    last = {attempt.delivery_id: attempt for attempt in attempts}
+    return [{"delivery": row, "attempt": last.get(row.pk)} for row in rows]
+
+
+def _open_number(found: Campaign) -> int:
+    counts = found.counts
+    return sum(counts.get(state, 0) for state in (DeliveryState.QUEUED, DeliveryState.DEFERRED))

@@ -1,0 +1,130 @@
+"""A campaign's settings: made new, or changed while it is a draft."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from accounts.models import Relay, Right
+from campaigns.forms.campaign import LIST, CampaignForm
+from campaigns.models import Campaign, ContactList, ContentGrant, MessageTemplate
+from campaigns.models.campaign import CampaignState
+from campaigns.models.template import Kind
+from campaigns.models.workbook import Purpose
+from campaigns.views.access import member
+from campaigns.views.found import (
+    must_have,
+    named,
+    own_campaign,
+    readable_campaign,
+    readable_workbooks,
+    right_for,
+)
+
+CHANGEABLE = (
+    *("name", "template", "relay", "from_name", "from_address", "reply_to"),
+    *("duplicates", "in_doubt_policy", "contact_list", "workbook"),
+)
+
+
+@member(Right.PAYSLIPS, Right.NEWSLETTERS)
+@require_http_methods(["GET", "HEAD", "POST"])
+def campaign_new(request: HttpRequest) -> HttpResponse:
+    """First the kind, if the user may make both; then everything else."""
+    kinds = [kind for kind in Kind if right_for(kind) in request.rights]
+    kind = request.POST.get("kind") or request.GET.get("kind", "")
+    if not kind and len(kinds) == 1:
+        kind = kinds[0].value
+    if not kind:
+        return render(request, "campaigns/campaigns/choose_kind.html", {"kinds": kinds})
+    if kind not in Kind.values:
+        raise Http404
+    must_have(request, right_for(kind))
+    return _edit(request, Campaign(team=request.team, kind=kind, created_by=request.user))
+
+
+@member(Right.PAYSLIPS, Right.NEWSLETTERS)
+@require_http_methods(["GET", "HEAD", "POST"])
+def campaign_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """A launched campaign's content is frozen: only a draft is changed."""
+    own_campaign(request, pk)
+    campaign = readable_campaign(request, pk)
+    if campaign.state != CampaignState.DRAFT:
+        messages.error(request, _("只有草稿能修改。"))
+        return redirect("campaigns:campaign", pk)
+    return _edit(request, campaign)
+
+
+def _edit(request: HttpRequest, campaign: Campaign) -> HttpResponse:
+    purpose = Purpose.PAYSLIP if campaign.kind == Kind.PAYSLIP else Purpose.LIST
+    workbooks = readable_workbooks(request).filter(purpose=purpose)
+    _refuse_foreign(request, campaign.kind, workbooks)
+    form = CampaignForm(
+        request.POST or None,
+        instance=campaign,
+        initial=None if campaign.pk else _suggested(request, campaign.kind),
+        team=request.team,
+        kind=campaign.kind,
+        workbooks=workbooks,
+    )
+    if request.method == "POST" and form.is_valid():
+        if not _store(request, form.save(commit=False)):
+            messages.error(request, _("只有草稿能修改。"))
+        return redirect("campaigns:campaign", form.instance.pk)
+    context = {
+        "form": form,
+        "campaign": campaign if campaign.pk else None,
+        "kind": campaign.kind,
+        "missing": _missing(form),
+    }
+    status = 422 if form.errors else 200
+    return render(request, "campaigns/campaigns/edit.html", context, status=status)
+
+
+def _store(request: HttpRequest, campaign: Campaign) -> bool:
+    """Its maker may read what he makes; a draft that was launched meanwhile stays as it is."""
+    if campaign.pk:
+        values = {name: getattr(campaign, name) for name in CHANGEABLE}
+        mine = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.DRAFT)
+        return bool(mine.update(**values))
+    with transaction.atomic():
+        campaign.save()
+        if campaign.is_payslip:
+            ContentGrant.objects.create(
+                team=request.team, user=request.user, campaign=campaign, granted_by=request.user
+            )
+    return True
+
+
+def _refuse_foreign(request: HttpRequest, kind: str, workbooks) -> None:
+    """Http404 for an id that is not there for this user, wherever a form or an address names it."""
+    given = request.POST if request.method == "POST" else request.GET
+    named(MessageTemplate.objects.filter(team=request.team, kind=kind), given.get("template"))
+    named(Relay.objects.filter(team=request.team), given.get("relay"))
+    audience, _colon, number = given.get("audience", "").partition(":")
+    lists = ContactList.objects.filter(team=request.team)
+    named(lists if audience == LIST else workbooks, number)
+
+
+def _suggested(request: HttpRequest, kind: str) -> dict[str, object]:
+    """From a link (?audience=workbook:5), and what the last campaign of this kind used."""
+    last = Campaign.objects.filter(team=request.team, kind=kind).order_by("-created_at").first()
+    initial: dict[str, object] = {"audience": request.GET.get("audience", "")}
+    if last is not None:
+        names = ("template", "relay", "from_name", "from_address", "reply_to", "in_doubt_policy")
+        initial |= {name: getattr(last, name) for name in names}
+    return initial
+
+
+def _missing(form: CampaignForm) -> list[str]:
+    """What has to be there first, with where to make it."""
+    wanted = [
+        ("audience", len(form.fields["audience"].choices) > 1),
+        ("template", form.templates.exists()),
+        ("relay", form.relays.exists()),
+    ]
+    return [name for name, there in wanted if not there]

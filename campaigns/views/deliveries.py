@@ -1,0 +1,116 @@
+"""Deliveries: by state, campaign and address, paged by key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from campaigns.models import Campaign, Delivery, Feedback
+from campaigns.models.delivery import DeliveryPurpose, DeliveryState
+from campaigns.models.feedback import FeedbackKind
+from campaigns.pipeline.counts import BOUNCED
+from campaigns.templatetags.states import FEEDBACK
+from campaigns.views.access import member
+from campaigns.views.found import campaign_of, named
+from campaigns.views.pages import keyset
+
+PAGE = 50
+SHOWN = (
+    *("campaign_id", "campaign__name", "purpose", "address", "row_number", "state"),
+    *("reason", "detail", "code", "enhanced", "attempts", "changed_at"),
+)
+
+
+@member()
+@require_safe
+def deliveries(request: HttpRequest) -> HttpResponse:
+    """All of the team's, newest first."""
+    campaigns = Campaign.objects.filter(team=request.team)
+    chosen = named(campaigns, request.GET.get("campaign"))
+    rows = Delivery.objects.filter(team=request.team)
+    rows = rows.filter(campaign=chosen) if chosen else rows
+    context = _page(request, rows, descending=True, counts={})
+    recent = campaigns.order_by("-created_at").values_list("pk", "name")[:50]
+    options = [
+        {"value": pk, "label": name, "selected": chosen is not None and chosen.pk == pk}
+        for pk, name in recent
+    ]
+    filters = [{"name": "campaign", "label": _("全部活动"), "options": options}]
+    return render(request, "campaigns/deliveries/deliveries.html", {**context, "filters": filters})
+
+
+@member()
+@require_safe
+def campaign_deliveries(request: HttpRequest, pk: int) -> HttpResponse:
+    """One campaign's, in the order of the sheet; tests are on the campaign's own page."""
+    campaign = campaign_of(request, pk)
+    rows = Delivery.objects.filter(campaign=campaign).exclude(purpose=DeliveryPurpose.TEST)
+    context = _page(request, rows, descending=False, counts=campaign.counts)
+    return render(
+        request, "campaigns/deliveries/deliveries.html", {**context, "campaign": campaign}
+    )
+
+
+def _page(
+    request: HttpRequest, rows: QuerySet[Delivery], *, descending: bool, counts: dict[str, int]
+) -> dict[str, Any]:
+    state, words = request.GET.get("state", ""), request.GET.get("q", "").strip()[:320]
+    if state in DeliveryState.values:
+        rows = rows.filter(state=state)
+    elif state == BOUNCED:
+        rows = rows.filter(Exists(bounces()))
+    if words:
+        rows = _searched(rows, words.lower())
+    page = keyset(
+        rows.select_related("campaign").only(*SHOWN), request, size=PAGE, descending=descending
+    )
+    bounced = bounces_of(page.rows)
+    return {
+        "page": page,
+        "rows": [{"delivery": row, "bounces": bounced.get(row.pk, [])} for row in page.rows],
+        "query": words,
+        "state": state,
+        "chips": _chips(counts),
+        "total": sum(number for code, number in counts.items() if code != BOUNCED) or None,
+        "filtered": bool(words or state or request.GET.get("campaign")),
+    }
+
+
+def _searched(rows: QuerySet[Delivery], words: str) -> QuerySet[Delivery]:
+    """A row's number, or a part of the address."""
+    if words.isascii() and words.isdecimal() and len(words) < 9:
+        return rows.filter(row_number=int(words))
+    return rows.filter(address_key__contains=words)
+
+
+def bounces() -> QuerySet[Feedback]:
+    """Proven bounces of the outer delivery; a campaign's are found by its index."""
+    return Feedback.objects.filter(
+        delivery=OuterRef("pk"), campaign=OuterRef("campaign"), kind=FeedbackKind.BOUNCE
+    ).exclude(proof="")
+
+
+def bounces_of(rows: list[Delivery]) -> dict[int, list[str]]:
+    """hard or soft for each bounce of these deliveries."""
+    found: dict[int, list[str]] = {}
+    feedback = Feedback.objects.filter(delivery__in=[row.pk for row in rows]).filter(
+        kind=FeedbackKind.BOUNCE
+    )
+    for pk, hard in feedback.exclude(proof="").values_list("delivery_id", "hard"):
+        found.setdefault(pk, []).append("hard" if hard else "soft")
+    return found
+
+
+def _chips(counts: dict[str, int]) -> list[dict[str, Any]]:
+    """All states, or those of the campaign that there are."""
+    states: list[tuple[str, Any]] = [*DeliveryState.choices, (BOUNCED, FEEDBACK["bounce"].label)]
+    return [
+        {"value": value, "label": label, "count": counts.get(value)}
+        for value, label in states
+        if not counts or counts.get(value)
+    ]

@@ -1,0 +1,103 @@
+"""One delivery: every attempt with what the server said, what came back, and what may be done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from campaigns.forms.campaign import ResolveForm
+from campaigns.models import Campaign, Delivery
+from campaigns.models.content import ContentDestroyed
+from campaigns.models.delivery import DeliveryPurpose, DeliveryState
+from campaigns.pipeline import control
+from campaigns.reasons import sentence
+from campaigns.views.access import member
+from campaigns.views.found import must_have, right_for
+
+PHASES = {
+    "connect": gettext_lazy("连接"),
+    "greeting": gettext_lazy("问候"),
+    "ehlo": gettext_lazy("问候（EHLO）"),
+    "starttls": gettext_lazy("加密（STARTTLS）"),
+    "auth": gettext_lazy("登录（AUTH）"),
+    "mail": gettext_lazy("发件地址（MAIL）"),
+    "rcpt": gettext_lazy("收件地址（RCPT）"),
+    "data": gettext_lazy("开始传输（DATA）"),
+    "content": gettext_lazy("正文"),
+    "quit": gettext_lazy("结束（QUIT）"),
+}
+
+
+@member()
+@require_safe
+def delivery(request: HttpRequest, pk: int) -> HttpResponse:
+    """A payslip's replies and reports are sealed: they are opened for a grant alone."""
+    found = _found(request, pk)
+    readable = found.campaign.content_visible_to(request.user)
+    may_act = right_for(found.campaign.kind) in request.rights
+    context = {
+        "delivery": found,
+        "campaign": found.campaign,
+        "readable": readable,
+        "reason": sentence(found.reason),
+        "attempts": [
+            {"attempt": attempt, "phase": PHASES.get(attempt.phase, attempt.phase), **text}
+            for attempt in found.tries.select_related("relay").order_by("started_at", "pk")
+            for text in [_text(attempt, found.campaign, readable=readable)]
+        ],
+        "feedback": [
+            {"report": report, "reason": sentence(report.reason), **text}
+            for report in found.feedback.order_by("received_at", "pk")
+            for text in [_text(report, found.campaign, readable=readable)]
+        ],
+        "is_test": found.purpose == DeliveryPurpose.TEST,
+        "may_resolve": may_act and found.state == DeliveryState.IN_DOUBT,
+    }
+    response = render(request, "campaigns/deliveries/delivery.html", context)
+    response["Cache-Control"] = "no-store, private"
+    return response
+
+
+@member()
+@require_POST
+def delivery_resolve(request: HttpRequest, pk: int) -> HttpResponse:
+    """in_doubt → resent or taken as accepted, with the person's reason."""
+    found, form = _found(request, pk), ResolveForm(request.POST)
+    must_have(request, right_for(found.campaign.kind))
+    if not form.is_valid():
+        messages.error(request, _("请选择怎么处理，并写下原因。"))
+        return redirect("campaigns:delivery", pk)
+    resend = form.cleaned_data["decision"] == "resend"
+    note = f"{form.cleaned_data['note'][:200]} — {request.user.email}"
+    if control.resolve_doubt(found, resend=resend, note=note):
+        messages.success(request, _("会再发一次。") if resend else _("已视为已提交。"))
+    else:
+        messages.info(request, _("状态已经变了，这一步没有生效。"))
+    return redirect("campaigns:delivery", pk)
+
+
+def _found(request: HttpRequest, pk: int) -> Delivery:
+    rows = Delivery.objects.filter(team=request.team).select_related(
+        "campaign__team", "campaign__workbook__data_key", "relay", "contact"
+    )
+    return get_object_or_404(rows.defer("relay__secret", "relay__ca_pem"), pk=pk)
+
+
+def _text(row: Any, campaign: Campaign, *, readable: bool) -> dict[str, Any]:
+    """`text`, or `locked` where there is one that this reader may not see, or that is destroyed."""
+    if not row.sealed_text:
+        # A newsletter's; of a payslip only what was never content.
+        return {"text": row.text, "locked": False}
+    if not readable or campaign.workbook is None:
+        return {"text": "", "locked": True}
+    try:
+        opened = campaign.workbook.data_key.open(row.sealed_text)
+    except ContentDestroyed:
+        return {"text": "", "locked": True}
+    return {"text": opened.decode("utf-8", "replace"), "locked": False}

@@ -1,0 +1,165 @@
+"""What a pre-flight found, as sentences in the reader's language, with where and how to put it right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+from django.utils import formats, timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts.models import Right
+from campaigns.models import Campaign
+from campaigns.models.campaign import Duplicates
+from campaigns.models.feedback import SuppressionReason
+from campaigns.pipeline.preflight import BLOCK, WARN, Finding, Place
+from campaigns.reasons import sentence
+
+SEVERITY = {BLOCK: "error", WARN: "warning"}
+# How many places a page names before it says how many more there are.
+NAMED = 12
+
+TEXTS: dict[str, Promise] = {
+    "no_relay": _("还没有选择发信账号。"),
+    "relay_disabled": _("发信账号“%(relay)s”已停用。"),
+    "relay_parked": _("发信账号“%(relay)s”暂停使用到 %(until)s：%(reason)s"),
+    "from_not_allowed": _("发信账号“%(relay)s”不能用 %(address)s 发信。它可用的地址：%(allowed)s"),
+    "no_key": _("域名 %(domain)s 没有启用的 DKIM 密钥：邮件不会签名，容易进垃圾箱。"),
+    "public_url": _(
+        "邮件里有链接，但本系统的网址 %(url)s 在外面打不开（要用 HTTPS，且不是本机或内网地址）。"
+    ),
+    "no_audience": _("还没有选择收件人。"),
+    "no_recipients": _("没有收件人。"),
+    "no_template": _("还没有选择模板。"),
+    "template_fault": _("模板（%(part)s 第 %(line)s 行第 %(column)s 列）：%(text)s"),
+    "workbook_unconfirmed": _("工作簿“%(name)s”还没有确认。"),
+    "content_destroyed": _("工作簿的内容已销毁，不能再发送。"),
+    "empty_field": _("模板里用到的“%(field)s”有 %(total)s 处是空的。"),
+    "unreadable_cell": _("有 %(total)s 个单元格读不出来（公式没有结果、错误值或丢了位数）。"),
+    "duplicates_undecided": _("有 %(total)s 行的地址不止出现一次，请决定怎么发。"),
+    "duplicates_stop": _("有 %(total)s 行的地址不止出现一次；按您的决定，修正工作簿之前不发送。"),
+    "duplicates_decided": _("有 %(total)s 行的地址不止出现一次：%(decision)s。"),
+    "merged_unfit": _(
+        "重复的地址要合并为一封，但模板没有逐列画出整行（for cell in cells），合并后只会看到第一行。"
+    ),
+    "bounced_before": _("有 %(total)s 行的地址以前退过信或被拒收。请在工作簿里改正，或仍然发送。"),
+    "sent_anyway": _("有 %(total)s 行的地址以前退过信，按您的决定仍然发送。"),
+    "smtputf8": _("有 %(total)s 个地址含非英文字符，发信服务器不支持 SMTPUTF8 就发不出去。"),
+    "day_limit": _("收件人有 %(recipients)s 位，超过发信账号每天 %(limit)s 封的上限。"),
+    "day_limit_used": _(
+        "今天已发 %(used)s 封，再发 %(recipients)s 封会超过每天 %(limit)s 封的上限；剩下的要等额度恢复。"
+    ),
+    "too_slow": _("按限速要发 %(duration)s，超过了放弃投递的期限（%(hours)s 小时）。"),
+    "forecast": _("按限速，发完大约需要 %(duration)s。"),
+    "recipients": _("共 %(number)s 位收件人。"),
+    "suppressed": _("其中 %(number)s 个地址在屏蔽名单里，不会发送。"),
+    "unsubscribed": _("名单里另有 %(number)s 位已退订，不会发送。"),
+}
+
+HINTS: dict[str, Promise] = {
+    "empty_field": _("在 Excel 里补上后重新上传，或在模板里写 default。"),
+    "unreadable_cell": _("在 Excel 里打开并保存一次，再重新上传。"),
+    "public_url": _("请管理员设置 PUBLIC_URL；内网使用可由超级管理员允许。"),
+}
+
+# What a fix's page asks for: nobody is sent to a page that is closed to him.
+FIX_RIGHTS: dict[str, set[str]] = {
+    "relays": {Right.RELAYS},
+    "keys": {Right.RELAYS},
+    "lists": {Right.NEWSLETTERS},
+}
+
+PARTS = {"subject": _("主题"), "html": _("HTML 正文"), "text": _("纯文本正文")}
+
+
+def shown(finding: Finding, campaign: Campaign, rights: frozenset[str]) -> dict[str, Any]:
+    """For a page: severity, text, hint, url, places (as text), how many more."""
+    keys = [place.key for place in finding.where if place.key]
+    # What is decided by one click is listed in full.
+    places = [place_text(place) for place in finding.where[: None if keys else NAMED]]
+    return {
+        "kind": finding.kind,
+        "severity": SEVERITY.get(finding.severity, "notice"),
+        "text": str(TEXTS[finding.kind]) % _params(finding),
+        "hint": str(HINTS.get(finding.kind, "")),
+        "places": places,
+        "keys": list(dict.fromkeys(keys)),
+        "more": max(0, finding.total - len(places)),
+        "url": _url(finding, campaign, rights),
+    }
+
+
+def place_text(place: Place) -> str:
+    """A cell or row with its address; of a bounce also when and why."""
+    parts = []
+    if place.cell:
+        parts.append(place.cell)
+    elif place.row is not None:
+        parts.append(_now("第 %(row)s 行") % {"row": place.row})
+    if place.address:
+        parts.append(place.address)
+    if place.at is not None:
+        parts.append(formats.date_format(timezone.localtime(place.at), "Y-m-d"))
+    if place.reason:
+        labels = dict(SuppressionReason.choices)
+        parts.append(str(labels.get(place.reason) or sentence(place.reason)))
+    return " · ".join(parts)
+
+
+def _params(finding: Finding) -> Mapping[str, Any]:
+    made: dict[str, Any] = {"total": finding.total, **finding.params}
+    for name, write in _WRITTEN.items():
+        if name in made:
+            made[name] = write(made[name])
+    if "seconds" in made:
+        made["duration"] = duration(made["seconds"])
+    return made
+
+
+def duration(seconds: int) -> str:
+    """Rounded to what a person plans by."""
+    span = timedelta(seconds=seconds)
+    if span < timedelta(minutes=1):
+        return _now("不到 1 分钟")
+    if span < timedelta(hours=2):
+        minutes = round(seconds / 60)
+        return ngettext("%(n)s 分钟", "%(n)s 分钟", minutes) % {"n": minutes}
+    if span < timedelta(days=2):
+        hours = round(seconds / 3600)
+        return ngettext("%(n)s 小时", "%(n)s 小时", hours) % {"n": hours}
+    days = round(seconds / 86_400)
+    return ngettext("%(n)s 天", "%(n)s 天", days) % {"n": days}
+
+
+def _decision(value: str) -> str:
+    return str(Duplicates(value).label)
+
+
+def _time(value: Any) -> str:
+    return formats.date_format(timezone.localtime(value), "Y-m-d H:i")
+
+
+_WRITTEN: dict[str, Callable[[Any], str]] = {
+    "until": _time,
+    "reason": sentence,
+    "part": lambda part: str(PARTS.get(part, part)),
+    "decision": _decision,
+}
+
+
+def _url(finding: Finding, campaign: Campaign, rights: frozenset[str]) -> str:
+    """Where it is put right; "" for a page that is closed to the reader or not there."""
+    if not finding.fix or not FIX_RIGHTS.get(finding.fix, rights) & rights:
+        return ""
+    name = f"campaigns:{finding.fix}"
+    try:
+        if finding.fix == "campaign_edit":
+            return reverse(name, args=[campaign.pk])
+        return reverse(name, args=[finding.fix_id] if finding.fix_id else [])
+    except NoReverseMatch:
+        return ""
