@@ -105,6 +105,8 @@ _OURS: dict[str, Promise] = {
     "unsubscribed": _("收件人已退订这个名单。"),
     "cancelled": _("活动取消时还没有发出。"),
     "no_template": _("活动没有模板。请选择模板。"),
+    "no_relay": _("没有选择发信账号。"),
+    "internal": _("收取时程序出错，会自动再试。请系统管理员查看日志。"),
     "template": _("模板有错误。请在模板页改正。"),
     "content_destroyed": _("内容已按保留期限销毁，不能再生成。"),
     "unreadable_cell": _("这一行有读不出来的单元格。请在 Excel 里改正后重新上传。"),

@@ -20,7 +20,8 @@ _LONGEST_PEM = 200_000
 
 class ConnectionForm(forms.ModelForm):
     """`secret` is never rendered back, and blank keeps the stored one, except for another host: else
-    whoever may edit could have the stored secret sent to a server of his own."""
+    whoever may edit could have the stored secret sent to a server of his own. It is in no Meta.fields,
+    so that it is never among the form's initial values."""
 
     secret = forms.CharField(
         label=_("授权码或密码"),
@@ -113,6 +114,8 @@ class ConnectionForm(forms.ModelForm):
         typed = self.data.get(self.add_prefix("secret"), "").strip()
         if moved and self.was["secret"] and not typed:
             self.add_error("secret", _("更换了服务器，请重新填写授权码或密码。"))
+        if typed and data.get("secret"):
+            self.instance.secret = data["secret"]
         return data
 
 

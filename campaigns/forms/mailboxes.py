@@ -33,6 +33,18 @@ class MailboxForm(ConnectionForm):
         ],
     )
 
+    field_order = (
+        "name",
+        "address",
+        "host",
+        "port",
+        "tls_mode",
+        "ca_pem",
+        "internal_allowed",
+        "username",
+        "secret",
+    )
+
     class Meta:
         model = BounceMailbox
         fields = (
@@ -44,7 +56,6 @@ class MailboxForm(ConnectionForm):
             "ca_pem",
             "internal_allowed",
             "username",
-            "secret",
             "leaving",
             "exclusive",
             "return_path_pattern",
@@ -52,7 +63,7 @@ class MailboxForm(ConnectionForm):
         help_texts = {
             "address": _("退信寄到这个地址。"),
             "exclusive": _(
-                "勾选后，邮箱里的每一封邮件都会被读取、记录，并从服务器删除。只有专门为退信开的邮箱才能勾选；有人在用的邮箱千万不要勾选。"
+                "勾选后，邮箱里的每一封邮件都会被读取和记录，退信、投诉和自动回复随后从服务器删除。只有专门为退信开的邮箱才能勾选；有人在用的邮箱千万不要勾选。"
             ),
             "leaving": _("不是本系统的邮件，一律留在服务器上，也不保存其内容。"),
             "return_path_pattern": _(

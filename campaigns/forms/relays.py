@@ -79,7 +79,6 @@ class RelayForm(ConnectionForm):
             "ca_pem",
             "internal_allowed",
             "username",
-            "secret",
             "from_addresses",
             "bounce_mailbox",
             "own_return_path",

@@ -27,12 +27,12 @@ _VERDICTS = {
     "bounce": gettext_lazy("退信"),
     "delivered": gettext_lazy("送达回执"),
     "feedback": gettext_lazy("投诉"),
-    "complaint": gettext_lazy("投诉"),
     "autoreply": gettext_lazy("自动回复"),
-    "auto_reply": gettext_lazy("自动回复"),
     "challenge": gettext_lazy("验证请求"),
-    "ordinary": gettext_lazy("普通邮件（未读取）"),
+    "ordinary": gettext_lazy("其他邮件（留在服务器上）"),
     "unrecognised": gettext_lazy("未能识别"),
+    "broke": gettext_lazy("读取中断，会再试"),
+    "flooded": gettext_lazy("过大，会再试"),
 }
 
 
