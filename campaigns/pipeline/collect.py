@@ -48,7 +48,7 @@ REST = {problem.value: timedelta(hours=1) for problem in NEEDS_PERSON} | {
     Problem.AUTH_LOCKED.value: timedelta(minutes=30)
 }
 
-Listed = dict[str, tuple[int, int]]  # unique id → (message number, octets)
+Listed = dict[str, tuple[int, int]]  # MaildropMessage.uidl → (message number, octets)
 
 
 def due() -> list[int]:
@@ -110,6 +110,10 @@ class Session:
     def __init__(self, mailbox: BounceMailbox, maildrop: Maildrop, lease: PollLease) -> None:
         self.mailbox, self.maildrop, self.lease = mailbox, maildrop, lease
         self.problem = ""
+        # Some servers only number their messages: after a change to another account its UIDLs may be
+        # those of messages that were recorded, and an unread message must not pass for one.
+        account = f"{mailbox.host}\0{mailbox.username}".lower()
+        self.account = hashlib.sha256(account.encode()).hexdigest()[:8]
         self.listed = self._list()
         self.known = self._known()
         self.marked: list[str] = []
@@ -145,11 +149,17 @@ class Session:
 
     def _list(self) -> Listed:
         """A unique id that occurs twice names no message: those are left alone."""
-        found = [(_kept(uidl), number, size) for number, uidl, size in self.maildrop.list()]
+        found = [(self._key(uidl), number, size) for number, uidl, size in self.maildrop.list()]
         times = Counter(uidl for uidl, _, _ in found)
         if len(times) < len(found):
             self.problem = Problem.UIDL_MISSING.value
         return {uidl: (number, size) for uidl, number, size in found if times[uidl] == 1}
+
+    def _key(self, uidl: str) -> str:
+        """The account and the unique id, which has 70 characters (RFC 1939 section 7); a longer one
+        is kept by its hash."""
+        kept = uidl if len(uidl) <= 70 else hashlib.sha256(uidl.encode()).hexdigest()
+        return f"{self.account}:{kept}"
 
     def _known(self) -> dict[str, MaildropMessage]:
         """The rows of what is listed, read in portions: a mailbox has a long history."""
@@ -208,8 +218,3 @@ class Session:
             MaildropMessage.objects.filter(
                 mailbox=self.mailbox, uidl__in=self.marked[start : start + 500]
             ).update(deleted_at=timezone.now())
-
-
-def _kept(uidl: str) -> str:
-    """RFC 1939 section 7 allows 70 characters; a longer one is kept by its hash."""
-    return uidl if len(uidl) <= 100 else hashlib.sha256(uidl.encode()).hexdigest()
