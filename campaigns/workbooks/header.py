@@ -163,10 +163,14 @@ class HeaderFinder:
     def _grow(self, anchor: int, address: int | None) -> list[int]:
         block = [anchor]
         visible = {row.number: row for row in self._top}
-        while len(block) < _MAX_LEVELS and (row := visible.get(block[-1] + 1)):
-            if not self._continues_below(block, row, address):
+        while len(block) < _MAX_LEVELS:
+            number = block[-1] + 1
+            row = visible.get(number)
+            if row is None and not self._merged_across(block[0], number):
                 break
-            block.append(row.number)
+            if row is not None and not self._continues_below(block, row, address):
+                break
+            block.append(number)
         while len(block) < _MAX_LEVELS and (row := visible.get(block[0] - 1)):
             if not self._is_parent_of(row, block):
                 break

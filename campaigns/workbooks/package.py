@@ -44,7 +44,7 @@ class Package:
         self._check_directory()
 
     def _check_directory(self) -> None:
-        total = 0
+        total = all_packed = 0
         infos = self._zip.infolist()
         if len(infos) > _MAX_PARTS:
             raise WorkbookRejected(RejectKind.SIZE, f"内含 {len(infos)} 个部分")
@@ -56,8 +56,11 @@ class Package:
             if info.flag_bits & 1:
                 raise WorkbookRejected(RejectKind.PASSWORD)
             packed = max(info.compress_size, 1)
+            all_packed += packed
             if info.file_size > _RATIO_FROM and info.file_size // packed > self._limits.ratio:
                 raise WorkbookRejected(RejectKind.SIZE, f"压缩比 {info.file_size // packed} 倍")
+        if total > 4 * _RATIO_FROM and total // all_packed > self._limits.ratio:
+            raise WorkbookRejected(RejectKind.SIZE, f"压缩比 {total // all_packed} 倍")
         if total > self._limits.unzipped_bytes:
             raise WorkbookRejected(RejectKind.SIZE, f"解压后有 {total >> 20} MB")
 

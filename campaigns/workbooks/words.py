@@ -9,6 +9,8 @@ _CJK = r"\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60\u3000-\u303f"
 _BREAK_IN_WORDS = re.compile(r"(?<=[A-Za-z0-9])[^\S\n]*\n\s*(?=[A-Za-z0-9])")
 _BREAK = re.compile(r"[^\S\n]*\n\s*")
 _BLANK_IN_CHINESE = re.compile(rf"(?<=[{_CJK}])\s+(?=[{_CJK}])")
+#: Nobody names a column longer; it also bounds the expressions above.
+_LONGEST_NAME = 500
 _INVISIBLE = re.compile(r"[\u200b-\u200f\u2060\ufeff]")
 
 _ADDRESS = re.compile(r"邮箱|郵箱|邮件|郵件|电邮|電郵|信箱|e-?mail|\bmail\b", re.I)
@@ -57,7 +59,9 @@ _NOTE = re.compile(
 
 def tidy(text: str) -> str:
     """A column's name: no line breaks, no blanks between Chinese characters, else one blank."""
-    text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    text = _INVISIBLE.sub(
+        "", text[:_LONGEST_NAME].replace("\r\n", "\n").replace("\r", "\n")
+    ).strip()
     text = _BREAK.sub("", _BREAK_IN_WORDS.sub(" ", text))
     return re.sub(r"\s+", " ", _BLANK_IN_CHINESE.sub("", text)).strip()
 
@@ -120,14 +124,14 @@ def is_parent_word(text: str) -> bool:
 
 def row_kind(text: str) -> str | None:
     """What a row is by the text of one of its cells: total, subtotal, signature, note or None."""
-    word = compact(text).rstrip(":：")
+    word = compact(text[:_LONGEST_NAME]).rstrip(":：")
     if len(word) <= 16 and _SUBTOTAL.search(word):
         return "subtotal"
     if len(word) <= 16 and _TOTAL.search(word):
         return "total"
     if _SIGNATURE.match(word):
         return "signature"
-    return "note" if _NOTE.match(compact(text)) or _STATISTIC.match(word) else None
+    return "note" if _NOTE.match(compact(text[:_LONGEST_NAME])) or _STATISTIC.match(word) else None
 
 
 _NOT_SUMMABLE = re.compile(

@@ -56,6 +56,9 @@ def with_member(name: str) -> bytes:
 HOSTILE: dict[str, tuple[Callable[[], bytes], set[RejectKind]]] = {
     "bomb by ratio": (lambda: xlsx_of_sheet(PERSON + " " * (40 * MB)), {RejectKind.SIZE}),
     "bomb by size": (lambda: xlsx_with({f"xl/media/{i}.bin": b"\0" * (7 * MB) for i in range(40)}), {RejectKind.SIZE}),
+    "bomb in many small parts": (
+        lambda: xlsx_with({f"xl/worksheets/s{i}.xml": b" " * (6 * MB) for i in range(20)}), {RejectKind.SIZE},
+    ),
     "bomb in an unread part": (lambda: xlsx_with({"xl/media/a.bin": b"\0" * (60 * MB)}), {RejectKind.SIZE}),
     "lying about its size": (
         lambda: shorter_in_directory(xlsx_of_sheet(PERSON + " " * (40 * MB))), {RejectKind.DAMAGED},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,13 @@ def test_a_header_of_three_levels_is_joined_by_its_merges(tmp_path: Path) -> Non
         "序号", "姓名", "邮箱", "应发/固定/基本工资", "应发/固定/岗位", "应发/浮动/绩效", "扣款/社保", "实发金额",
     ]  # fmt: skip
     assert emails(reading) == [(6, "zhang@example.com")]
+
+
+def test_a_header_merged_over_two_rows_takes_both(tmp_path: Path) -> None:
+    merges = ["A2:A3", "B2:B3", "C2:C3"]
+    reading = reading_of(book(["工资表"], HEADER, [], ZHANG, merges=merges), tmp_path)
+    assert (reading.header_rows, reading.columns) == ([2, 3], HEADER)
+    assert emails(reading) == [(4, "zhang@example.com")]
 
 
 def test_a_header_whose_merges_were_lost_in_csv_is_joined_too(tmp_path: Path) -> None:
@@ -276,6 +284,20 @@ def test_an_unreadable_cell_of_a_person_without_an_address_is_told_too(tmp_path:
     reading = reading_of(book(HEADER, ZHANG, ["王芳", "无", "=A1"]), tmp_path)
     assert reading.outcome == "import"
     assert [(i["row"], i["column"]) for i in reading.invalid] == [(3, "B"), (3, "C")]
+
+
+@pytest.mark.parametrize("filler", ["a", " ", "\n", "<", "0", "1,", "合计", "：", "@", ". "])
+def test_a_huge_cell_anywhere_is_read_at_once(filler: str, tmp_path: Path) -> None:
+    huge = filler * (30_000 // len(filler))
+    rows = [
+        [huge, "说明"],
+        ["姓名", "邮箱", "x" + huge[:30_000]],
+        ["张", "z@example.com", "y" + huge],
+        [huge, huge, huge],
+    ]
+    started = time.perf_counter()
+    assert emails(reading_of(book(*rows), tmp_path)) == [(3, "z@example.com")]
+    assert time.perf_counter() - started < 1
 
 
 def test_a_list_without_a_header_is_read_and_said_so(tmp_path: Path) -> None:
