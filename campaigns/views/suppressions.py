@@ -29,7 +29,8 @@ CHANGERS = (Right.RELAYS, Right.NEWSLETTERS)
 def suppressions(request: HttpRequest) -> HttpResponse:
     """The newest first, by reason and by a part of the address."""
     mine = Suppression.objects.filter(team=request.team)
-    search = request.GET.get("q", "").strip()[:100]
+    # PostgreSQL takes no NUL in a text.
+    search = request.GET.get("q", "").replace("\0", "").strip()[:100]
     reason = request.GET.get("state", "")
     counts = dict(mine.values_list("reason").annotate(Count("pk")))
     found = _filtered(mine, search, reason)
