@@ -114,6 +114,7 @@ class RelayForm(ConnectionForm):
         self.preset = preset_of(kwargs["instance"].preset if kwargs.get("instance") else preset)
         super().__init__(*args, user=user, **kwargs)
         self.fields["bounce_mailbox"].queryset = team.bounce_mailboxes.order_by("name")
+        self.fields["bounce_mailbox"].empty_label = _("不收退信")
         self.fields["quota_group"].required = False
         self._limit_fields()
         self._first_values()
