@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 
 import dj_database_url
@@ -193,7 +194,10 @@ DEFAULT_TEAM_TIME_ZONE = environment.text("DEFAULT_TIME_ZONE", "Asia/Shanghai")
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-_hashed = not DEBUG and (STATIC_ROOT / "staticfiles.json").exists()
+# `collectstatic` itself is what makes the manifest of hashed names, so it must already use it.
+_hashed = not DEBUG and (
+    sys.argv[1:2] == ["collectstatic"] or (STATIC_ROOT / "staticfiles.json").exists()
+)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -225,5 +229,9 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": environment.text("LOG_LEVEL", "INFO")},
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        # A line for every tick would bury the address and the login of the first run.
+        **({"celery": {"level": "WARNING"}} if EMBEDDED else {}),
+    },
 }

@@ -3,7 +3,10 @@
 from django.conf import settings
 from django.urls import include, path
 
+from campaigns.views.health import healthz
+
 urlpatterns = [
+    path("healthz", healthz),
     path("i18n/", include("django.conf.urls.i18n")),
     path("accounts/", include("accounts.urls")),
     path("", include("campaigns.urls")),

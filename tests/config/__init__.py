@@ -1,0 +1,1 @@
+"""Settings, their checks, and the environment that they are read from."""

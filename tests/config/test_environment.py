@@ -1,0 +1,52 @@
+"""Settings come from the environment: typed, from files too, and loud about what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config import environment
+
+
+def test_a_secret_may_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "key").write_text("from a file\n", encoding="utf-8")
+    monkeypatch.setenv("THING_FILE", str(tmp_path / "key"))
+    assert environment.text("THING") == "from a file"
+    monkeypatch.setenv("THING", "said outright")
+    assert environment.text("THING") == "said outright"
+
+
+def test_a_missing_variable_and_a_missing_file_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"Set THING .*\.env\.example"):
+        environment.text("THING")
+    monkeypatch.setenv("THING_FILE", str(tmp_path / "nowhere"))
+    with pytest.raises(ImproperlyConfigured, match=r"THING_FILE: .*nowhere"):
+        environment.text("THING")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1", True), ("Yes", True), ("off", False), ("", False)]
+)
+def test_it_reads_flags(text: str, value: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THING", text)
+    assert environment.flag("THING", not value) is value
+
+
+def test_it_rejects_what_is_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THING", "maybe")
+    with pytest.raises(ImproperlyConfigured, match="neither true nor false"):
+        environment.flag("THING")
+    with pytest.raises(ImproperlyConfigured, match="no whole number"):
+        environment.number("THING", 3)
+
+
+def test_a_list_has_commas_and_no_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THING", " a, ,b ,")
+    assert environment.items("THING") == ["a", "b"]
+    assert environment.items("OTHER") == []
+    with pytest.raises(ImproperlyConfigured):
+        environment.items("OTHER", None)
