@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.models import SigningKey
 from campaigns.models import Campaign, Contact, Feedback, ListMember, Suppression
 from campaigns.pipeline import preflight
 from campaigns.pipeline.preflight import BLOCK, INFO, WARN, is_public
@@ -21,9 +20,7 @@ ROWS = "<table>{% for cell in cells %}<tr><td>{{ cell.value }}</td></tr>{% endfo
 @pytest.fixture
 def scene():
     scene = Scene()
-    SigningKey.objects.create(
-        team=scene.team, domain="corp.example", selector="s1", private_key="x", public_key="y"
-    )
+    scene.key()
     return scene
 
 
