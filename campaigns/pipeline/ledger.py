@@ -2,7 +2,7 @@
 
 In production it lies in Redis, shared by all workers on all machines, and each operation is one
 atomic script; embedded it is `MemoryLedger` in the one process. Both are rebuilt from the Attempt
-rows when they are empty: Redis was flushed or restarted (its run_id differs), or the process is
+and Probe rows when they are empty: Redis was flushed or restarted (its run_id differs), or the process is
 new. So no restart ever gives a fresh quota (docs/adr/0004-quota-ledger.md).
 """
 
@@ -21,7 +21,7 @@ from redis import Redis
 
 from accounts.models import Relay
 from campaigns.mailer.throttle import MemoryLedger, Permit, Window, WindowKind
-from campaigns.models import Attempt, Claim
+from campaigns.models import Attempt, Claim, Probe
 from campaigns.pipeline.redis_ledger import RedisLedger
 
 # The longest window that a provider counts in is a calendar day of 25 hours; and some slack.
@@ -55,18 +55,21 @@ def windows_of(relay: Relay) -> list[Window]:
     ]
 
 
-def attempts_of(group: str) -> Iterator[tuple[int, datetime, datetime]]:
-    """(id, start, end) of each attempt of the quota group that may still occupy a window."""
+def sent_of(group: str) -> Iterator[tuple[str, datetime, datetime]]:
+    """(name, start, end) of each message of the quota group that may still occupy a window."""
     relays = list(Relay.objects.filter(quota_group=group).values_list("pk", flat=True))
     since = datetime.now(UTC) - HISTORY
-    yield from (
-        # A payslip's final reply may come ten minutes after the start.
-        Attempt.objects.filter(
-            relay__in=relays, started_at__gte=since - timedelta(hours=1), content_began=True
-        )
-        .values_list("pk", "started_at", "ended_at")
-        .iterator()
+    # A payslip's final reply may come ten minutes after the start.
+    attempts = Attempt.objects.filter(
+        relay__in=relays, started_at__gte=since - timedelta(hours=1), content_began=True
     )
+    for pk, start, end in attempts.values_list("pk", "started_at", "ended_at").iterator():
+        yield f"attempt:{pk}", start, end
+    probes = Probe.objects.filter(relay__in=relays, created_at__gte=since - timedelta(hours=1))
+    for pk, steps, start, end in probes.values_list("pk", "steps", "created_at", "ended_at"):
+        # Its content follows the recipient's acceptance at once, also where a worker died then.
+        if any(step["step"] == "rcpt" and step["ok"] for step in steps):
+            yield f"probe:{pk}", start, end or datetime.now(UTC)
 
 
 def open_claims_of(group: str) -> list[str]:
@@ -104,9 +107,7 @@ class EmbeddedLedger:
     def _of(self, group: str, *, asking: str = "") -> MemoryLedger:
         with self._lock:
             if group not in self._known:
-                history = [
-                    (start.timestamp(), end.timestamp()) for _, start, end in attempts_of(group)
-                ]
+                history = [(start.timestamp(), end.timestamp()) for _, start, end in sent_of(group)]
                 # The claims of the process before this one; the one that asks has sent nothing yet.
                 others = [claim for claim in open_claims_of(group) if claim != asking]
                 self._memory.rebuild(group, history, others)
@@ -117,7 +118,7 @@ class EmbeddedLedger:
 
 
 def _remembered(group: str) -> tuple[Iterator[tuple[str, float]], list[str]]:
-    replied = ((f"attempt:{pk}", end.timestamp()) for pk, _, end in attempts_of(group))
+    replied = ((name, end.timestamp()) for name, _, end in sent_of(group))
     return replied, open_claims_of(group)
 
 

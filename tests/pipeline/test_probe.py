@@ -67,6 +67,14 @@ def test_a_probe_counts_in_the_quota(user, server):
     assert ledger().usage(relay.quota_group, windows_of(relay)) == [1]
 
 
+def test_a_probe_still_counts_after_a_restart(user, server):
+    relay = relay_at(user, server)
+    relay.limits.create(team=relay.team, window="hour", amount=10)
+    probed(relay, user)
+    ledger.cache_clear()
+    assert ledger().usage(relay.quota_group, windows_of(relay)) == [1]
+
+
 def test_a_full_window_stops_the_probe_before_any_content(user, server):
     relay = relay_at(user, server)
     relay.limits.create(team=relay.team, window="hour", amount=1)
