@@ -146,11 +146,13 @@ _CONTACTS: Mapping[str, str] = {
             name = CASE excluded.name WHEN '' THEN campaigns_contact.name ELSE excluded.name END,
             attributes = json_patch(campaigns_contact.attributes, excluded.attributes)""",
 }
+# CROSS JOIN: SQLite then looks up each person by the index, and never the other way round.
 _MEMBERS = """
     INSERT INTO campaigns_listmember (team_id, contact_list_id, contact_id, status, changed_at)
     SELECT c.team_id, %(list)s, c.id, %(subscribed)s, %(now)s
-    FROM {people} JOIN campaigns_contact c ON c.team_id = %(team)s AND c.address_key = {key}
-    WHERE true ON CONFLICT (contact_list_id, contact_id) DO NOTHING"""
+    FROM {people} CROSS JOIN campaigns_contact c
+    WHERE c.team_id = %(team)s AND c.address_key = {key}
+    ON CONFLICT (contact_list_id, contact_id) DO NOTHING"""
 _KEYS: Mapping[str, dict[str, str]] = {
     "postgresql": {
         "people": "jsonb_to_recordset(%(people)s::jsonb) AS p(key text)",

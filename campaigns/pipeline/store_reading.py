@@ -64,11 +64,11 @@ def store(workbook: Workbook, reading: Reading) -> None:
     number = workbook.readings_begun
     size = chunk_size()
     for start in range(0, len(reading.rows), size):
-        rows = list(_rows(workbook, number, reading.rows[start : start + size]))
+        rows = _rows(workbook, reading.rows[start : start + size])
         try:
             with transaction.atomic():
                 renew(workbook)
-                WorkbookRow.objects.bulk_create(rows)
+                _insert(rows)
         except IntegrityError as error:  # deleted in this very moment
             raise Superseded from error
     if not mine(workbook).update(**_result(workbook, reading)):
@@ -101,17 +101,41 @@ def _text(text: str) -> str:
     return text.replace("\0", "")
 
 
-def _rows(workbook: Workbook, number: int, rows: Sequence[ReadRow]) -> Iterator[WorkbookRow]:
+_COLUMNS = (
+    "team_id", "workbook_id", "reading", "number", "part", "address", "address_key", "sealed",
+)  # fmt: skip
+
+
+def _insert(rows: Iterator[tuple[Any, ...]]) -> None:
+    """COPY where there is one: half of what an import of 100,000 rows takes is saved by it."""
+    if connection.vendor != "postgresql":
+        WorkbookRow.objects.bulk_create(
+            WorkbookRow(**dict(zip(_COLUMNS, row, strict=True))) for row in rows
+        )
+        return
+    statement = f"COPY campaigns_workbookrow ({', '.join(_COLUMNS)}) FROM STDIN"
+    with (
+        connection.wrap_database_errors,
+        connection.cursor() as cursor,
+        cursor.copy(statement) as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)
+
+
+def _rows(workbook: Workbook, rows: Sequence[ReadRow]) -> Iterator[tuple[Any, ...]]:
+    """The values of _COLUMNS for each recipient."""
     for row in rows:
-        yield WorkbookRow(
-            team_id=workbook.team_id,
-            workbook=workbook,
-            reading=number,
-            number=row.number,
-            part=row.part,
-            address=row.email,
-            address_key=_key(row.email),
-            sealed=workbook.data_key.seal_json({"name": row.name, "values": list(row.cells)}),
+        content = {"name": row.name, "values": list(row.cells)}
+        yield (
+            workbook.team_id,
+            workbook.pk,
+            workbook.readings_begun,
+            row.number,
+            row.part,
+            row.email,
+            _key(row.email),
+            workbook.data_key.seal_json(content),
         )
 
 
