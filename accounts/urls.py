@@ -14,6 +14,7 @@ urlpatterns = [
     path("members/add/", members.add_member, name="member_add"),
     path("members/<int:user_id>/", members.member_roles, name="member_roles"),
     path("members/<int:user_id>/remove/", members.remove_member, name="member_remove"),
+    path("language/", session.choose_language, name="language"),
     path("me/", members.account, name="account"),
     path("me/password/", members.change_password, name="change_password"),
 ]

@@ -8,7 +8,7 @@ from django.test import Client
 from accounts.models import Role, User
 from tests.views.scene import Scene
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 OLD, NEW = "old pass phrase 1", "new pass phrase 2"
 
 
@@ -44,6 +44,23 @@ def test_signing_in_brings_the_chosen_language(user):
     client = Client()
     client.post("/accounts/sign-in/", {"username": user.email, "password": OLD})
     assert client.cookies["django_language"].value == "en"
+
+
+def test_the_menus_choice_of_language_is_kept_with_the_user(user):
+    client = signed_in(user)
+    client.post("/accounts/language/", {"language": "en", "next": "/accounts/me/"})
+    client.post("/accounts/language/", {"language": "xx", "next": "/accounts/me/"})
+    user.refresh_from_db()
+    assert user.language == "en"
+    assert client.cookies["django_language"].value == "en"
+    assert client.get("/accounts/language/").status_code == 405
+
+
+def test_choosing_a_language_leads_to_no_other_site(user):
+    answer = signed_in(user).post(
+        "/accounts/language/", {"language": "en", "next": "https://evil.example/"}
+    )
+    assert answer.url == "/"
 
 
 def test_an_unknown_language_is_refused(user):

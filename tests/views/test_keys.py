@@ -12,7 +12,7 @@ from accounts.models import Role, SigningKey
 from tests.cast import a_key
 from tests.views.scene import Scene
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 ACTS = ("enable/", "disable/", "delete/")
 
 

@@ -10,7 +10,7 @@ from accounts.presets import PRESETS
 from campaigns.models import MaildropMessage, Probe
 from tests.views.scene import Scene
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 SECRET = "canary-8f3k"
 ACTS = ("probe/", "enable/", "disable/", "delete/")
 
