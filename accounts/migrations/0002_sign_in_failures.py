@@ -5,22 +5,30 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='SignInFailure',
+            name="SignInFailure",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('account', models.CharField(max_length=64)),
-                ('network', models.CharField(max_length=45)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("account", models.CharField(max_length=64)),
+                ("network", models.CharField(max_length=45)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'indexes': [models.Index(fields=['account', 'at'], name='accounts_si_account_f671c4_idx'), models.Index(fields=['network', 'at'], name='accounts_si_network_4312d3_idx'), models.Index(fields=['at'], name='accounts_si_at_5b110f_idx')],
+                "indexes": [
+                    models.Index(fields=["account", "at"], name="accounts_si_account_f671c4_idx"),
+                    models.Index(fields=["network", "at"], name="accounts_si_network_4312d3_idx"),
+                    models.Index(fields=["at"], name="accounts_si_at_5b110f_idx"),
+                ],
             },
         ),
     ]
