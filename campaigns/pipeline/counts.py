@@ -56,6 +56,7 @@ def recount(campaign_id: int) -> dict[str, int]:
     )
     numbers[BOUNCED] = (
         Feedback.objects.filter(campaign_id=campaign_id, kind=FeedbackKind.BOUNCE)
+        .exclude(delivery__purpose=DeliveryPurpose.TEST)
         .exclude(proof="")
         .values("delivery_id")
         .distinct()

@@ -58,7 +58,10 @@ def match(team_id: int, report: Report) -> list[Match]:
     if signed is not None:
         return _by_return_path(signed, report.recipients)
     quoted = _quoted_deliveries(team_id, report.returned_message_id)
-    found = [_by_recipient(team_id, recipient, quoted) for recipient in report.recipients]
+    found = [
+        _by_recipient(team_id, recipient, _keys(report, recipient), quoted)
+        for recipient in report.recipients
+    ]
     return found or [Match(None, None, Proof.NONE)]
 
 
@@ -77,11 +80,19 @@ def _by_return_path(delivery: Delivery, recipients: tuple[Recipient, ...]) -> li
     return [Match(recipient, delivery, Proof.RETURN_PATH) for recipient in named]
 
 
-def _by_recipient(team_id: int, recipient: Recipient, quoted: dict[str, Delivery]) -> Match:
-    key = key_of(recipient.address)
-    if key in quoted:
-        return Match(recipient, quoted[key], Proof.MESSAGE_ID)
-    sent = _deliveries(team_id).filter(address_key=key, state__in=_SENT)
+def _keys(report: Report, recipient: Recipient) -> list[str]:
+    """The final address and, where the mail was forwarded, the one that we wrote to."""
+    original = report.original_addresses.get(recipient.address)
+    return [key_of(address) for address in (recipient.address, original) if address]
+
+
+def _by_recipient(
+    team_id: int, recipient: Recipient, keys: list[str], quoted: dict[str, Delivery]
+) -> Match:
+    for key in keys:
+        if key in quoted:
+            return Match(recipient, quoted[key], Proof.MESSAGE_ID)
+    sent = _deliveries(team_id).filter(address_key__in=keys, state__in=_SENT)
     latest = sent.exclude(purpose=DeliveryPurpose.TEST).order_by("-pk").first()
     return Match(recipient, latest, Proof.NONE)
 

@@ -99,8 +99,10 @@ def a_bounce(
     action: str = "failed",
     reply: str = "550 5.1.1 User unknown",
     returned: str = "",
+    original: str = "",
 ) -> bytes:
-    """A report in the form of RFC 3464; `returned` is the body of the message that came back."""
+    """A report in the form of RFC 3464; `returned` is the body of the message that came back,
+    `original` the address that it was first sent to, where a server forwarded it."""
     return _lines(
         "Return-Path: <>",
         f"Delivered-To: {to}",
@@ -120,6 +122,7 @@ def a_bounce(
         "",
         "Reporting-MTA: dns; mx.example",
         "",
+        *([f"Original-Recipient: rfc822; {original}"] if original else []),
         f"Final-Recipient: rfc822; {recipient}",
         f"Action: {action}",
         f"Status: {status}",

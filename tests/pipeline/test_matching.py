@@ -78,6 +78,16 @@ def test_a_message_id_counts_with_its_recipient_alone(
     assert Suppression.objects.get().address_key == BOB
 
 
+def test_a_forwarded_message_is_matched_by_the_address_that_we_wrote_to(
+    mailbox: BounceMailbox, news: Campaign
+) -> None:
+    delivery = mail.a_delivery(news, BOB)
+    raw = mail.a_bounce("bob@new.example", original=BOB, message_id=delivery.message_id)
+    assert take(mailbox, raw)
+    assert Feedback.objects.get().proof == Proof.MESSAGE_ID
+    assert Suppression.objects.get().address_key == BOB
+
+
 def test_an_address_alone_is_shown_as_unproven_and_suppresses_nobody(
     mailbox: BounceMailbox, news: Campaign
 ) -> None:
