@@ -9,8 +9,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.models.campaign import CampaignState, Hold
+from campaigns.models.contact import MemberStatus
 from campaigns.models.delivery import DeliveryState
 from campaigns.models.feedback import FeedbackKind, SuppressionReason
+from campaigns.models.workbook import ReadingState
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,25 @@ SUPPRESSION = _states(
     (SuppressionReason.MANUAL, _("由团队成员加入。"), "queued", "user"),
 )
 
+WORKBOOK = _states(
+    (ReadingState.UPLOADED, _("马上开始读取。"), "queued", "clock"),
+    (ReadingState.READING, _("正在读取文件。"), "sending", "loader"),
+    (ReadingState.CHOOSING, _("有多个工作表，请选择一个。"), "in-doubt", "question-mark"),
+    (ReadingState.READ, _("已读完，确认之前什么也不会使用。"), "scheduled", "list-check"),
+    (ReadingState.REJECTED, _("文件读不了，原因在页面上。"), "refused", "x"),
+    (ReadingState.CONFIRMED, _("内容已核对，可以使用。"), "accepted", "check"),
+) | {"destroyed": State(_("内容已销毁"), _("内容不可恢复，只留下记录。"), "cancelled", "trash")}
+
+MEMBER = _states(
+    (MemberStatus.SUBSCRIBED, _("会收到发给这个名单的邮件。"), "accepted", "check"),
+    (
+        MemberStatus.UNSUBSCRIBED,
+        _("不再收到发给这个名单的邮件，导入也不会改变。"),
+        "suppressed",
+        "unlink",
+    ),
+)
+
 # Connections (relays, bounce mailboxes, keys) after "test it"; no model has these as choices.
 CHECK = {
     "ok": State(_("正常"), _("最近一次测试通过。"), "accepted", "circle-check"),
@@ -117,4 +138,6 @@ KINDS = {
     "feedback": FEEDBACK,
     "suppression": SUPPRESSION,
     "check": CHECK,
+    "workbook": WORKBOOK,
+    "member": MEMBER,
 }

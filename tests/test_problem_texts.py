@@ -1,0 +1,74 @@
+"""Sentences on workbooks: every kind has one, and its Chinese is that of the pure package."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator
+
+import pytest
+from django.utils import translation
+
+from campaigns import problem_texts
+from campaigns.workbooks import problems
+from campaigns.workbooks.problems import Problem, ProblemKind, RejectKind, WorkbookRejected
+
+
+@pytest.fixture(autouse=True)
+def _chinese() -> Iterator[None]:
+    with translation.override("zh-hans"):
+        yield
+
+
+def _params(sentence: str) -> dict[str, str]:
+    names = {name for _text, name, _spec, _conversion in string.Formatter().parse(sentence) if name}
+    return {name: f"〈{name}〉" for name in names - {"place"}}
+
+
+@pytest.mark.parametrize("kind", ProblemKind)
+@pytest.mark.parametrize(
+    ("sheet", "row", "column"),
+    [
+        ("11月", 4, "E"),
+        ("11月", 4, None),
+        ("11月", None, "E"),
+        ("11月", None, None),
+        (None, 4, "E"),
+    ],
+)
+def test_a_problem_reads_as_the_reader_says_it(
+    kind: ProblemKind, sheet: str | None, row: int | None, column: str | None
+) -> None:
+    problem = Problem(sheet, row, column, kind, _params(problems.SENTENCES[kind]))
+    assert problem_texts.problem_sentence(problem.as_json()) == problem.text
+    assert str(problem_texts.PROBLEMS[kind]) == problems.SENTENCES[kind]
+
+
+@pytest.mark.parametrize("kind", RejectKind)
+def test_a_rejection_reads_as_the_reader_says_it(kind: RejectKind) -> None:
+    rejected = WorkbookRejected(kind, "细节")
+    assert problem_texts.reject_sentence(kind.value, "细节") == rejected.sentence
+
+
+def test_every_kind_has_a_heading_and_a_severity() -> None:
+    assert set(problem_texts.GROUPS) == set(ProblemKind)
+    assert {group.severity for group in problem_texts.GROUPS.values()} == {
+        "error",
+        "warning",
+        "notice",
+    }
+
+
+def test_every_reason_is_known() -> None:
+    texts = {why: str(text) for why, text in problem_texts.REASONS.items()}
+    assert texts == dict(problems.REASONS)
+
+
+def test_a_kind_of_a_newer_reader_keeps_its_own_sentence() -> None:
+    stored = {"kind": "new", "params": {}, "text": "原话", "sheet": None, "row": 1, "column": None}
+    assert problem_texts.problem_sentence(stored) == "原话"
+    assert problem_texts.reject_sentence("new", "", "原话") == "原话"
+
+
+def test_braces_in_a_cell_are_no_placeholders() -> None:
+    problem = Problem("S", 1, "A", ProblemKind.ERROR_VALUE, {"raw": "{place.__class__}"})
+    assert "{place.__class__}" in problem_texts.problem_sentence(problem.as_json())
