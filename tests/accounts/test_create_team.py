@@ -33,6 +33,12 @@ def test_a_person_who_is_there_keeps_the_password(capsys: pytest.CaptureFixture[
     assert Membership.objects.get().user == user
 
 
+@pytest.mark.parametrize(("option", "allowed"), [([], False), (["--intranet-links"], True)])
+def test_intranet_links_are_allowed_on_demand_alone(option: list[str], allowed: bool) -> None:
+    call_command("create_team", "三队", "--owner", "li@corp.example", *option)
+    assert Team.objects.get().intranet_links_allowed is allowed
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -22,9 +22,14 @@ class Command(BaseCommand):
         parser.add_argument("name", help="the team's name")
         parser.add_argument("--owner", required=True, metavar="EMAIL", help="who owns it")
         parser.add_argument("--time-zone", help="an IANA zone; default: DEFAULT_TIME_ZONE")
+        parser.add_argument(
+            "--intranet-links",
+            action="store_true",
+            help="links in its newsletters may point to a PUBLIC_URL inside the company, or without TLS",
+        )
 
     def handle(self, **options: Any) -> None:
-        team = Team(name=options["name"])
+        team = Team(name=options["name"], intranet_links_allowed=options["intranet_links"])
         if options["time_zone"]:
             team.time_zone = options["time_zone"]
         try:
