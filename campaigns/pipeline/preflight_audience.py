@@ -135,7 +135,8 @@ class Rows(Audience):
                 unreadable.add(self._place(row, name))
         own = {ADDRESS_FIELD: row.address, NAME_FIELD: opened.get("name") or ""}
         for name in self.shown:
-            value = values.get(name, own.get(name, ""))
+            # A name that is no column is a fault of the template, and said once.
+            value = values.get(name, own.get(name))
             if value is not None and not value.strip():
                 empty[name].add(self._place(row, name))
 

@@ -30,7 +30,7 @@ def campaigns(request: HttpRequest) -> HttpResponse:
     found = listed(rows)
     page = keyset(found, request, size=PAGE, descending=True)
     context = {
-        "page": page,
+        "keyset": page,
         "rows": [row_of(campaign) for campaign in page.rows],
         "query": words,
         "state": state,

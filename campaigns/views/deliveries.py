@@ -71,7 +71,7 @@ def _page(
     )
     bounced = bounces_of(page.rows)
     return {
-        "page": page,
+        "keyset": page,
         "rows": [{"delivery": row, "bounces": bounced.get(row.pk, [])} for row in page.rows],
         "query": words,
         "state": state,

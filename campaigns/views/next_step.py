@@ -29,6 +29,8 @@ def next_steps(campaign: Campaign) -> list[Step]:
     if campaign.hold_reason:
         return [Step(_HOLDS[campaign.hold_reason](), "warning")]
     match campaign.state:
+        case CampaignState.DRAFT:
+            return [Step(_("还是草稿：检查没有问题、看过预览后，再启动。"))]
         case CampaignState.SCHEDULED:
             return [Step(_scheduled(campaign))]
         case CampaignState.PAUSED:

@@ -73,13 +73,14 @@ def test_the_list_is_filtered_searched_and_paged_by_key(scene):
     assert "没有找到活动" in text(client.get("/campaigns/?q=xyz"))
     for _number in range(35):
         scene.newsletter("a@x.example", template=None, relay=None)
-    first = client.get("/campaigns/").context["page"]
+    first = client.get("/campaigns/").context["keyset"]
     assert (len(first.rows), first.previous) == (30, "")
-    second = client.get(f"/campaigns/?after={first.following}").context["page"]
+    second = client.get(f"/campaigns/?after={first.following}").context["keyset"]
     assert (len(second.rows), second.following) == (7, "")
-    back = client.get(f"/campaigns/?before={second.previous}").context["page"]
+    back = client.get(f"/campaigns/?before={second.previous}").context["keyset"]
     assert back.rows == first.rows
     assert back.previous == ""
+    assert 'rel="next"' in text(client.get("/campaigns/"))
 
 
 def test_another_team_sees_nothing_of_it(scene):

@@ -59,7 +59,7 @@ def test_a_campaigns_rows_in_few_queries(scene, django_assert_max_num_queries):
         page = client.get(f"/campaigns/{campaign.pk}/deliveries/")
     assert text(page).count("硬退信") >= 50
     assert addresses(page)[0] == "c0@x.example"
-    following = page.context["page"].following
+    following = page.context["keyset"].following
     rest = client.get(f"/campaigns/{campaign.pk}/deliveries/?after={following}")
     assert len(addresses(rest)) == 10
 
