@@ -87,7 +87,9 @@ class Relay(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self.quota_group:
-            self.quota_group = f"{self.host.lower()}/{self.username.lower()}"
+            from accounts.presets import quota_group  # its data is made of these models' choices
+
+            self.quota_group = quota_group(self.preset, self.host, self.username)
         super().save(*args, **kwargs)
 
     def may_send_as(self, address: str) -> bool:
