@@ -6,7 +6,7 @@ from django.urls import include, path
 from campaigns.views.health import healthz
 
 urlpatterns = [
-    path("healthz", healthz),
+    path("healthz", healthz, name="healthz"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("accounts/", include("accounts.urls")),
     path("", include("campaigns.urls")),

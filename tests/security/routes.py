@@ -1,0 +1,147 @@
+"""Every address of the site, said by hand: whom it is for and whose row its id names.
+
+The tests of this folder walk Django's resolver and hold each route against these tables; a route that
+is in none of them makes them fail, so that nobody adds a page without deciding who may open it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from accounts.models import Right, Role
+from accounts.models.team import RIGHTS
+
+# Without an account. A token in the address proves what it has to (test_tokens.py).
+PUBLIC = frozenset(
+    {
+        "healthz",
+        "set_language",
+        "accounts:sign_in",
+        "accounts:sign_out",
+        "accounts:language",
+        "campaigns:unsubscribe",
+        "campaigns:unsubscribe_leave",
+        "campaigns:unsubscribe_undo",
+    }
+)
+# About oneself: whoever is signed in, also without a team.
+SELF = frozenset({"accounts:account", "accounts:change_password", "accounts:choose_team"})
+
+SEE, RELAYS, MEMBERS = {Right.SEE}, {Right.RELAYS}, {Right.MEMBERS}
+WRITING = {Right.PAYSLIPS, Right.NEWSLETTERS}
+# The objects of World are a payslip campaign and its template, so acting on them takes this right.
+PAYSLIPS = {Right.PAYSLIPS}
+
+# One of these rights opens the page (of a payslip, where it is a campaign's or a template's).
+NEEDS: dict[str, set[Right]] = {
+    "accounts:members": MEMBERS,
+    "accounts:member_add": MEMBERS,
+    "accounts:member_roles": MEMBERS,
+    "accounts:member_remove": MEMBERS,
+    "campaigns:overview": SEE,
+    "campaigns:overview_live": SEE,
+    "campaigns:campaigns": SEE,
+    "campaigns:campaign_new": WRITING,
+    "campaigns:campaign": SEE,
+    "campaigns:campaign_edit": PAYSLIPS,
+    "campaigns:campaign_progress": SEE,
+    "campaigns:campaign_preflight": PAYSLIPS,
+    "campaigns:campaign_tests": PAYSLIPS,
+    # Whoever has a grant, whatever his role: World's people without a right have none.
+    "campaigns:campaign_preview": PAYSLIPS,
+    "campaigns:campaign_preview_html": PAYSLIPS,
+    "campaigns:campaign_test": PAYSLIPS,
+    "campaigns:campaign_launch": PAYSLIPS,
+    "campaigns:campaign_pause": PAYSLIPS,
+    "campaigns:campaign_resume": PAYSLIPS,
+    "campaigns:campaign_cancel": PAYSLIPS,
+    "campaigns:campaign_unschedule": PAYSLIPS,
+    "campaigns:campaign_send_anyway": PAYSLIPS,
+    "campaigns:campaign_resolve": PAYSLIPS,
+    "campaigns:campaign_result": SEE,
+    "campaigns:campaign_deliveries": SEE,
+    "campaigns:deliveries": SEE,
+    "campaigns:delivery": SEE,
+    "campaigns:delivery_resolve": PAYSLIPS,
+    "campaigns:templates": WRITING,
+    "campaigns:template_new": WRITING,
+    "campaigns:template_fields": WRITING,
+    "campaigns:template_draft_preview": WRITING,
+    "campaigns:template": PAYSLIPS,
+    "campaigns:template_preview": PAYSLIPS,
+    "campaigns:template_delete": PAYSLIPS,
+    "campaigns:relays": RELAYS,
+    "campaigns:relay_new": RELAYS,
+    "campaigns:relay": RELAYS,
+    "campaigns:relay_probe": RELAYS,
+    "campaigns:relay_enable": RELAYS,
+    "campaigns:relay_disable": RELAYS,
+    "campaigns:relay_unpark": RELAYS,
+    "campaigns:relay_delete": RELAYS,
+    "campaigns:probe": RELAYS,
+    "campaigns:mailboxes": RELAYS,
+    "campaigns:mailbox_new": RELAYS,
+    "campaigns:mailbox": RELAYS,
+    "campaigns:mailbox_probe": RELAYS,
+    "campaigns:mailbox_enable": RELAYS,
+    "campaigns:mailbox_disable": RELAYS,
+    "campaigns:mailbox_delete": RELAYS,
+    "campaigns:keys": RELAYS,
+    "campaigns:key_new": RELAYS,
+    "campaigns:key": RELAYS,
+    "campaigns:key_enable": RELAYS,
+    "campaigns:key_disable": RELAYS,
+    "campaigns:key_delete": RELAYS,
+    "campaigns:suppressions": SEE,
+    "campaigns:suppression_new": RELAYS | {Right.NEWSLETTERS},
+    "campaigns:suppression_delete": RELAYS | {Right.NEWSLETTERS},
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    """`ids`: the names of its integer arguments; `tokens`: of those that prove themselves."""
+
+    name: str
+    ids: tuple[str, ...]
+    tokens: tuple[str, ...]
+
+    def url(self, **ids: int) -> str:
+        """Its address; a token is one that nobody made."""
+        given: dict[str, object] = dict.fromkeys(self.ids, 1)
+        return reverse(self.name, kwargs=given | ids | dict.fromkeys(self.tokens, "nobodys"))
+
+    @property
+    def thing(self) -> str:
+        """The kind of row that its id names: `campaigns:relay_probe` is about a relay."""
+        return self.name.partition(":")[2].partition("_")[0]
+
+
+def routes() -> list[Route]:
+    """Every route of config.urls."""
+    return list(_walk(get_resolver().url_patterns, ""))
+
+
+def _walk(patterns: list[URLPattern | URLResolver], space: str) -> Iterator[Route]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            inner = f"{space}{pattern.namespace}:" if pattern.namespace else space
+            yield from _walk(pattern.url_patterns, inner)
+            continue
+        converters = pattern.pattern.converters
+        ids = tuple(name for name, to in converters.items() if type(to).__name__ == "IntConverter")
+        name = pattern.name or str(pattern.pattern)
+        yield Route(f"{space}{name}", ids, tuple(set(converters) - set(ids)))
+
+
+def guarded() -> list[Route]:
+    """Those that ask for a right."""
+    return [route for route in routes() if route.name not in PUBLIC | SELF]
+
+
+def outsiders(route: Route) -> list[Role]:
+    """The roles that may not open it."""
+    return [role for role in Role if not RIGHTS[role] & NEEDS.get(route.name, set())]

@@ -1,0 +1,70 @@
+"""A team with one row of every kind that an address or a form can name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+
+from accounts.models import BounceMailbox, Role, Team
+from campaigns.models import Probe, Suppression
+from tests.views.scene import Scene, deliveries
+
+EVERY_ROLE = tuple(Role)
+
+
+@dataclass
+class World(Scene):
+    """`ids`: primary keys by the words that routes begin with (`routes.Route.thing`)."""
+
+    ids: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.hr = self.user(*EVERY_ROLE)
+        self.campaign = self.payslips(self.hr)
+        self.letter = self.newsletter()
+        book, relay = self.campaign.workbook, self.campaign.relay
+        assert book is not None
+        assert relay is not None
+        self.mailbox = BounceMailbox.objects.create(
+            team=self.team, name="退信", address="b@corp.example", host="pop.corp.example"
+        )
+        (self.delivery,) = deliveries(self.campaign, "in_doubt")
+        blocked = Suppression.objects.create(
+            team=self.team, address="gone@x.example", address_key="gone@x.example", reason="manual"
+        )
+        contacts = self.letter.contact_list
+        assert contacts is not None
+        self.ids = {
+            "campaign": self.campaign.pk,
+            "delivery": self.delivery.pk,
+            "template": self.campaign.template_id or 0,
+            "relay": relay.pk,
+            "probe": Probe.objects.create(team=self.team, relay=relay, asked_by=self.hr).pk,
+            "mailbox": self.mailbox.pk,
+            "key": self.key().pk,
+            "suppression": blocked.pk,
+            "member": self.hr.pk,
+            "choose": self.team.pk,
+            "workbook": book.pk,
+            "list": contacts.pk,
+            "contact": contacts.members.all()[0].contact_id,
+            "row": book.rows[0].pk,
+        }
+
+
+def everything_of(team: Team) -> dict[str, list[dict[str, Any]]]:
+    """All rows of a team as they lie in the database: to see that nothing was changed."""
+    found = {"accounts.Team": list(Team.objects.filter(pk=team.pk).values())}
+    for model in apps.get_models():
+        if any(one.name == "team" for one in model._meta.get_fields()) and model is not Team:
+            rows = model._default_manager.filter(team=team).order_by("pk")
+            found[model._meta.label] = list(_plain(rows))
+    return found
+
+
+def _plain(rows: models.QuerySet[Any]) -> Any:
+    for row in rows.values():
+        yield {name: bytes(v) if isinstance(v, memoryview) else v for name, v in row.items()}
