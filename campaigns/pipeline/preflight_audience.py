@@ -123,7 +123,9 @@ class Rows(Audience):
             yield unreadable.finding("unreadable_cell", BLOCK, fix="workbooks")
 
     def _opened_rows(self) -> Iterator[WorkbookRow]:
-        rows = self.workbook.rows.only("workbook", "number", "address", "sealed").order_by("number", "part")
+        rows = self.workbook.rows.only("workbook", "number", "address", "sealed").order_by(
+            "number", "part"
+        )
         yield from rows.iterator(chunk_size=CHUNK)
 
     def _look(self, row: WorkbookRow, empty: dict[str, Collected], unreadable: Collected) -> None:
