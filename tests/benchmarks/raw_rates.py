@@ -1,0 +1,55 @@
+"""The limits of this machine: what OpenSSL signs on one core, what smtp-sink takes from smtp-source."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa, utils
+
+from tests.benchmarks.ground import Ground
+from tests.benchmarks.tables import Findings
+from tests.servers.smtp_sink import smtp_source
+
+DIGEST = bytes(range(32))
+
+
+def rsa_rate(seconds: float = 1.0) -> float:
+    """RSA-2048 signatures of a digest a second, on one core."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    prehashed = utils.Prehashed(hashes.SHA256())
+    return _rate(lambda: key.sign(DIGEST, padding.PKCS1v15(), prehashed), seconds)
+
+
+def ed25519_rate(seconds: float = 1.0) -> float:
+    """Ed25519 signatures of a digest a second, on one core."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    return _rate(lambda: key.sign(DIGEST), seconds)
+
+
+def _rate(operation: Callable[[], object], seconds: float) -> float:
+    done, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        for _ in range(20):
+            operation()
+        done += 20
+    return done / (time.perf_counter() - started)
+
+
+def measure(ground: Ground) -> Findings:
+    """Raw RSA-2048 and Ed25519 on one core; smtp-source over 1, 2 and 10 connections into the sink."""
+    found = Findings()
+    rates = {"raw_rsa_per_second": rsa_rate(), "raw_ed25519_per_second": ed25519_rate()}
+    rows: list[list[str | float]] = [
+        ["RSA-2048, one core", rates["raw_rsa_per_second"]],
+        ["Ed25519, one core", rates["raw_ed25519_per_second"]],
+    ]
+    for sessions in (1, 2, 10):
+        messages = 10_000
+        seconds = smtp_source(ground.sink.port, messages=messages, sessions=sessions, size=10_000)
+        rates[f"smtp_source_{sessions}_per_second"] = messages / seconds
+        rows.append([f"smtp-source, 10 kB, {sessions} connections", messages / seconds])
+    found.figures |= {name: round(rate, 1) for name, rate in rates.items()}
+    found.table("The limits of this machine", ["", "a second"], rows)
+    return found
