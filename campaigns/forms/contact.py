@@ -8,7 +8,6 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Team
 from campaigns.mailer.address import AddressFault, Mailbox, address_key, parse_mailbox
 from campaigns.models import Contact, ContactList
 
@@ -90,10 +89,6 @@ class PasteForm(forms.Form):
         ),
         help_text=_("每行一个：地址，或姓名加尖括号里的地址。已退订的人不会因此重新订阅。"),
     )
-
-    def __init__(self, *args: Any, team: Team, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._team = team
 
     def clean_lines(self) -> dict[str, Mailbox]:
         """{address_key: mailbox}; a line given twice counts once."""

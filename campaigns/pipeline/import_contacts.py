@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from campaigns.mailer.address import Mailbox
 from campaigns.models import ContactList, Workbook, WorkbookRow
 from campaigns.models.contact import MemberStatus
 from campaigns.models.content import ContentDestroyed
@@ -25,7 +26,7 @@ from campaigns.pipeline.clock import stamp
 LEASE = timedelta(minutes=2)
 
 
-def start(workbook: Workbook, contact_list: ContactList) -> bool:
+def begin(workbook: Workbook, contact_list: ContactList) -> bool:
     """Asks for the import; False unless it is a confirmed list that is on no other way.
 
     A second import, into the same list or another, is allowed when the first has ended.
@@ -100,7 +101,7 @@ def _take(workbook: Workbook, rows: list[WorkbookRow]) -> bool:
         )
         if not mine:
             return False
-        _write(workbook, people)
+        _write(workbook.team_id, workbook.import_list_id, people)
     workbook.import_after = rows[-1].pk
     return True
 
@@ -162,10 +163,10 @@ _KEYS: Mapping[str, dict[str, str]] = {
 }
 
 
-def _write(workbook: Workbook, people: str) -> None:
+def _write(team_id: int, list_id: int | None, people: str) -> None:
     values = {
-        "team": workbook.team_id,
-        "list": workbook.import_list_id,
+        "team": team_id,
+        "list": list_id,
         "people": people,
         "now": stamp(timezone.now()),
         "subscribed": MemberStatus.SUBSCRIBED.value,
@@ -173,3 +174,15 @@ def _write(workbook: Workbook, people: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_CONTACTS[connection.vendor], values)
         cursor.execute(_MEMBERS.format(**_KEYS[connection.vendor]), values)
+
+
+def add(contact_list: ContactList, people: Mapping[str, Mailbox]) -> None:
+    """A few people by hand ({address_key: mailbox}), by the same rules as an import."""
+    entries = [
+        {"address": box.address, "key": key, "name": box.name[:200], "attributes": {}}
+        for key, box in people.items()
+    ]
+    with transaction.atomic():
+        for start in range(0, len(entries), 1000):
+            part = json.dumps(entries[start : start + 1000], ensure_ascii=False)
+            _write(contact_list.team_id, contact_list.pk, part)

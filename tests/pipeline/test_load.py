@@ -326,7 +326,7 @@ def readers(team: Team) -> ContactList:
 
 
 def imported(book: Workbook, contact_list: ContactList) -> Workbook:
-    assert import_contacts.start(book, contact_list)
+    assert import_contacts.begin(book, contact_list)
     assert import_contacts.waiting() == [book.pk]
     import_contacts.run(book.pk)
     return again(book)
@@ -386,7 +386,7 @@ def test_an_import_goes_on_where_a_killed_worker_stopped(
     book = confirmed_list(team, hr, sheets.csv(5))
     small = [[row] for row in book.rows]
     monkeypatch.setattr(import_contacts, "_next_rows", lambda _book: small.pop(0))
-    assert import_contacts.start(book, readers)
+    assert import_contacts.begin(book, readers)
     small[2:] = []
     with pytest.raises(IndexError):
         import_contacts.run(book.pk)
@@ -402,7 +402,7 @@ def test_two_workers_never_take_the_same_chunk(
     team: Team, hr: User, readers: ContactList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     book = confirmed_list(team, hr, sheets.csv(4))
-    assert import_contacts.start(book, readers)
+    assert import_contacts.begin(book, readers)
     real = import_contacts._take
 
     def overtaken(mine: Workbook, rows: list[WorkbookRow]) -> bool:
@@ -419,24 +419,24 @@ def test_two_workers_never_take_the_same_chunk(
 def test_a_payroll_never_becomes_contacts(team: Team, hr: User, readers: ContactList) -> None:
     book = read(uploaded(team, hr, sheets.payroll(2)))
     assert load.confirm(book, hr, reading=book.reading)
-    assert not import_contacts.start(again(book), readers)
+    assert not import_contacts.begin(again(book), readers)
 
 
 def test_an_unconfirmed_list_and_another_teams_list_are_not_imported(
     team: Team, hr: User, readers: ContactList
 ) -> None:
     book = read(uploaded(team, hr, sheets.csv(2), purpose=Purpose.LIST))
-    assert not import_contacts.start(book, readers)
+    assert not import_contacts.begin(book, readers)
     assert load.confirm(book, hr, reading=book.reading)
     other = ContactList.objects.create(team=Team.objects.create(name="别家"), name="读者")
-    assert not import_contacts.start(again(book), other)
+    assert not import_contacts.begin(again(book), other)
 
 
 def test_an_import_ends_when_its_list_is_deleted(
     team: Team, hr: User, readers: ContactList
 ) -> None:
     book = confirmed_list(team, hr, sheets.csv(2))
-    assert import_contacts.start(book, readers)
+    assert import_contacts.begin(book, readers)
     readers.delete()
     assert import_contacts.waiting() == []
     assert import_contacts.run(book.pk) == 0
@@ -444,7 +444,7 @@ def test_an_import_ends_when_its_list_is_deleted(
 
 def test_the_import_takes_few_statements(team: Team, hr: User, readers: ContactList) -> None:
     book = confirmed_list(team, hr, sheets.csv(300))
-    assert import_contacts.start(book, readers)
+    assert import_contacts.begin(book, readers)
     with CaptureQueriesContext(
         connection,
     ) as queries:

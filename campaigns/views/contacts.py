@@ -1,0 +1,101 @@
+"""Contacts: search, add, change and delete one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.models import Right
+from campaigns.forms.contact import ContactForm
+from campaigns.models import Contact, Suppression
+from campaigns.models.contact import MemberStatus
+from campaigns.models.feedback import SuppressionReason
+from campaigns.views.access import member
+
+PAGE = 50
+
+
+def keyset(request: HttpRequest, rows: QuerySet[Any], size: int) -> dict[str, Any]:
+    """One page, the newest first, by ?after= or ?before= an id: as fast on the last as on the first."""
+    after, before = (_id(request.GET.get(name)) for name in ("after", "before"))
+    if before is not None:
+        found = list(rows.filter(pk__gt=before).order_by("pk")[: size + 1])
+        more_newer, found = len(found) > size, found[:size][::-1]
+        more_older = True
+    else:
+        narrowed = rows if after is None else rows.filter(pk__lt=after)
+        found = list(narrowed.order_by("-pk")[: size + 1])
+        more_older, found = len(found) > size, found[:size]
+        more_newer = after is not None
+    return {
+        "rows": found,
+        "previous": found[0].pk if found and more_newer else "",
+        "next": found[-1].pk if found and more_older else "",
+    }
+
+
+def _id(value: str | None) -> int | None:
+    text = value or ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+@member(Right.NEWSLETTERS)
+@require_safe
+def contacts(request: HttpRequest) -> HttpResponse:
+    """All of the team's contacts, the newest first."""
+    search = request.GET.get("q", "").strip()[:100]
+    rows = Contact.objects.filter(team=request.team)
+    if search:
+        rows = rows.filter(Q(address__icontains=search) | Q(name__icontains=search))
+    context = keyset(request, rows.prefetch_related("lists"), PAGE)
+    return render(request, "campaigns/contacts/contacts.html", {**context, "search": search})
+
+
+@member(Right.NEWSLETTERS)
+@require_http_methods(["GET", "HEAD", "POST"])
+def contact_new(request: HttpRequest) -> HttpResponse:
+    return _edit(request, Contact(team=request.team))
+
+
+@member(Right.NEWSLETTERS)
+@require_http_methods(["GET", "HEAD", "POST"])
+def contact(request: HttpRequest, pk: int) -> HttpResponse:
+    return _edit(request, get_object_or_404(Contact, team=request.team, pk=pk))
+
+
+def _edit(request: HttpRequest, instance: Contact) -> HttpResponse:
+    form = ContactForm(request.POST or None, instance=instance)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, _("联系人已保存。"))
+        return redirect("campaigns:contacts")
+    context: dict[str, Any] = {"form": form, "contact": instance if instance.pk else None}
+    if instance.pk:
+        context["memberships"] = instance.memberships.select_related("contact_list")
+    status = 422 if form.errors else 200
+    return render(request, "campaigns/contacts/contact.html", context, status=status)
+
+
+@member(Right.NEWSLETTERS)
+@require_POST
+def contact_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """A list that the person had left keeps that in mind: an import may bring the address back."""
+    found = get_object_or_404(Contact, team=request.team, pk=pk)
+    with transaction.atomic():
+        for membership in found.memberships.filter(status=MemberStatus.UNSUBSCRIBED):
+            Suppression.objects.get_or_create(
+                team=request.team,
+                contact_list=membership.contact_list,
+                address_key=found.address_key,
+                defaults={"address": found.address, "reason": SuppressionReason.UNSUBSCRIBED},
+            )
+        found.delete()
+    messages.success(request, _("联系人已删除。"))
+    return redirect("campaigns:contacts")
