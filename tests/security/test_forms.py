@@ -1,0 +1,105 @@
+"""Ids in the bodies of forms (ASVS 8.2.2): every field that chooses a row offers the team's own alone."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django import forms
+from django.forms.models import ModelChoiceField
+
+import accounts.forms
+import campaigns.forms
+from accounts.models import Right
+from campaigns.models import Workbook
+from campaigns.models.template import Kind
+from tests.security.world import World
+
+pytestmark = pytest.mark.django_db
+
+
+def every_form() -> Iterator[type[forms.BaseForm]]:
+    """Every form class of the site's two modules of forms, those that others build on too."""
+    modules: list[ModuleType] = [accounts.forms]
+    for found in pkgutil.iter_modules(campaigns.forms.__path__):
+        modules.append(importlib.import_module(f"campaigns.forms.{found.name}"))
+    for module in modules:
+        for _name, thing in inspect.getmembers(module, inspect.isclass):
+            if issubclass(thing, forms.BaseForm) and thing.__module__ == module.__name__:
+                yield thing
+
+
+def made(form: type[forms.BaseForm], world: World, **more: Any) -> Iterator[forms.BaseForm]:
+    """The form as a page of this team makes it, told by the names of its arguments."""
+    known: dict[str, Any] = {
+        "team": world.team,
+        "user": world.hr,
+        "workbooks": Workbook.objects.filter(team=world.team),
+        "workbook": world.campaign.workbook,
+        "hidden": [],
+        "rights": frozenset(Right),
+        "limit": 1000,
+    }
+    wanted = inspect.signature(form).parameters.keys()
+    given = {name: value for name, value in known.items() if name in wanted}
+    kinds = list(Kind) if "kind" in wanted else [None]
+    for kind in kinds:
+        yield form(**given, **({"kind": kind} if kind else {}), **more)
+
+
+FORMS = [form for form in every_form() if form.__name__ != "ConnectionForm"]
+
+
+def test_the_walk_sees_the_forms() -> None:
+    names = {form.__name__ for form in FORMS}
+    assert {"CampaignForm", "RelayForm", "MailboxForm", "KeyForm", "AddMemberForm"} <= names
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
+def test_every_choice_of_a_row_is_the_teams_own(form: type[forms.BaseForm]) -> None:
+    world, theirs = World(), World()
+    for one in made(form, world):
+        for name, field in one.fields.items():
+            if isinstance(field, ModelChoiceField):
+                rows = list(field.queryset)
+                assert all(row.team_id == world.team.pk for row in rows), (form, name)
+                model = field.queryset.model
+                assert model.objects.filter(team=theirs.team).exists(), "world.py has none"
+                for foreign in model.objects.filter(team=theirs.team):
+                    with pytest.raises(forms.ValidationError):
+                        field.clean(foreign.pk)
+
+
+def test_a_foreign_choice_offers_no_name() -> None:
+    """A list of choices must not tell what other teams have."""
+    world, theirs = World(), World()
+    team = theirs.team
+    for rows in (team.relays, team.bounce_mailboxes, team.contact_lists, team.templates):
+        for number, row in enumerate(rows.all()):
+            type(row).objects.filter(pk=row.pk).update(name=f"SECRET-NAME {number}")
+    for form in FORMS:
+        for one in made(form, world):
+            assert "SECRET-NAME" not in str(one), form
+
+
+def test_no_form_takes_a_team_or_an_owner_from_its_sender() -> None:
+    """Mass assignment (ASVS 15.3.3): whose a row is, and what only a superuser decides, is never a field."""
+    world = World()
+    for form in FORMS:
+        for one in made(form, world):
+            taken = {
+                "team",
+                "created_by",
+                "is_superuser",
+                "is_staff",
+                "state",
+                "intranet_links_allowed",
+            }
+            assert not taken & one.fields.keys(), form
+            if "internal_allowed" in one.fields:
+                assert one.fields["internal_allowed"].disabled, form
