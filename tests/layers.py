@@ -110,7 +110,11 @@ LAYERS = (
         )
         for reading in ("read_workbook", "read_bounce")
     ),
-    Layer("campaigns.management", may=("campaigns.pipeline",), never=(*HTTP, "celery")),
+    Layer(
+        "campaigns.management",
+        may=("campaigns.pipeline", "campaigns.reasons"),
+        never=(*HTTP, "celery"),
+    ),
     # Sentences for the codes that are stored; everything that speaks to a person may import it.
     Layer("campaigns.reasons", only=("django",), never=HTTP),
     # The same for what a workbook's reader could not take.

@@ -55,8 +55,10 @@ class UploadRefused(Exception):
         self.kind = kind
 
 
-def upload(*, team: Team, user: User, purpose: Purpose, name: str, data: bytes) -> Workbook:
-    """Stores the file, sealed with a key of its own, and asks for its reading.
+def upload(
+    *, team: Team, user: User, purpose: Purpose, name: str, data: bytes, sheet: str | None = None
+) -> Workbook:
+    """Stores the file, sealed with a key of its own, and asks for its reading (of one sheet).
 
     Who uploads a payroll may see it; raises UploadRefused for an empty file and one beyond
     MAX_WORKBOOK_BYTES.
@@ -75,6 +77,7 @@ def upload(*, team: Team, user: User, purpose: Purpose, name: str, data: bytes) 
             sha256=hashlib.sha256(data).hexdigest(),
             data_key=key,
             uploaded_by=user,
+            choices={"sheet": sheet} if sheet else {},
         )
         WorkbookFile.objects.create(team=team, workbook=workbook, sealed=key.seal(data))
         ContentGrant.objects.create(team=team, user=user, workbook=workbook, granted_by=user)
