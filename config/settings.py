@@ -182,8 +182,9 @@ CONTENT_SECURITY_POLICY = {
 MAX_WORKBOOK_BYTES = environment.number("MAX_WORKBOOK_BYTES", 30 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
-# A payroll must not lie about in the system's temporary folder: uploads stay in memory or here.
-FILE_UPLOAD_TEMP_DIR = None
+# A payroll must not lie about in the system's temporary folder: no handler writes a file. (The page
+# that takes workbooks brings one of its own, for bigger files.)
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 
 # Language, time, static files --------------------------------------------------------------------
 
@@ -230,7 +231,13 @@ LATE_START_HOURS = environment.number("LATE_START_HOURS", 4)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "config.log_format.QuietFormatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": environment.text("LOG_LEVEL", "INFO")},
     "loggers": {
