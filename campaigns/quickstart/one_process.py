@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from celery.beat import EmbeddedService
 from waitress.server import create_server
@@ -62,3 +66,21 @@ def web(host: str, port: int) -> Iterator[int]:
         server.close()
         server.task_dispatcher.shutdown(timeout=5)
         thread.join(5)
+
+
+def wait_for_the_end() -> None:
+    """Returns at the first Ctrl-C or SIGTERM; an impatient one a second later ends at once.
+
+    A flag and a sleep: a lock that a signal interrupts while it is being taken can break.
+    """
+    asked: list[float] = []
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        if asked and time.monotonic() - asked[0] > 1:
+            os._exit(130)
+        asked.append(time.monotonic())
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    while not asked:
+        time.sleep(0.2)

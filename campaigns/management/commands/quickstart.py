@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import threading
 from argparse import ArgumentParser
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +17,7 @@ from django.db import OperationalError, connections
 
 from campaigns.quickstart import check as main_job
 from campaigns.quickstart import demo
-from campaigns.quickstart.one_process import PortTaken, web, worker_and_beat
+from campaigns.quickstart.one_process import PortTaken, wait_for_the_end, web, worker_and_beat
 from campaigns.quickstart.payroll import demo_payroll
 from campaigns.sandbox.sandbox import MailSandbox, SandboxError
 
@@ -68,10 +67,8 @@ class Command(BaseCommand):
                 "  停止 stop      Ctrl-C\n\n"
             )
             self.stdout.flush()
-            try:
-                threading.Event().wait()
-            except KeyboardInterrupt:
-                self.stdout.write("\n正在停止……")
+            wait_for_the_end()
+            self.stdout.write("\n正在停止……")
 
     def _prepare(self, stack: ExitStack, per_second: int) -> tuple[demo.Demo, MailSandbox]:
         call_command("migrate", verbosity=0)
