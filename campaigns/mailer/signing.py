@@ -157,7 +157,9 @@ def _body_hash(body: bytes) -> bytes:
     return binascii.b2a_base64(hashlib.sha256(body).digest(), newline=False)
 
 
+@lru_cache(maxsize=32)
 def _loaded(private_pem: str, algorithm: Algorithm) -> RSAPrivateKey | Ed25519PrivateKey:
+    """Kept in memory: to check an RSA key takes as long as to sign a hundred messages with it."""
     try:
         key = serialization.load_pem_private_key(private_pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -77,7 +77,8 @@ def take(claim: Claim, relay: Relay, limit: int) -> tuple[list[Delivery], Counts
     """Claims up to `limit` due deliveries: singles first, then an equal share of each campaign.
 
     What must not be sent (expired, suppressed, unsubscribed) ends here, in the same transaction;
-    the second value says how the counts of the campaigns' states change by that.
+    the second value says how the counts of the campaigns' states change by that. The campaigns are
+    not fetched with the rows: each would bring its whole frozen content once a row.
     """
     with transaction.atomic():
         room = limit - _take(claim, relay, limit, "purpose IN ('test', 'resend')", ())
@@ -89,7 +90,7 @@ def take(claim: Claim, relay: Relay, limit: int) -> tuple[list[Delivery], Counts
         # One order for all: the most urgent first.
         deliveries = list(
             Delivery.objects.filter(claim=claim)
-            .select_related("campaign__workbook__data_key", "contact", "row")
+            .select_related("contact", "row")
             .order_by("-priority", "due_at", "id")
         )
     return deliveries, removed

@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 PATIENCE = 3
 # How old the counts on a progress page may be, in seconds.
 FLUSH_SECONDS = 1.0
+# Permits of messages that were replied to are settled together, at the latest after this (seconds):
+# until then they count as in flight, so the windows are never over.
+SETTLE_SECONDS = 0.25
 # A wait for a permit that is longer than this frees the worker: the relay rests instead.
 LONGEST_WAIT = 5.0
 
@@ -106,9 +109,13 @@ class Batch:
     def __init__(self, claim: Claim, relay: Relay, book: Ledger) -> None:
         self.claim, self.relay, self.book = claim, relay, book
         self.windows = windows_of(relay)
+        # A second's limit wants each permit asked for, and given back, by itself.
+        self.block = 1 if any(window.kind == "second" for window in self.windows) else BLOCK
         self.composers: dict[int, Composer | Unsendable] = {}
         self.waiting: deque[Delivery] = deque()
         self.permits: deque[str] = deque()
+        self.replied: list[str] = []
+        self.settled_at = time.monotonic()
         self.changes: counts.Counts = {}
         self.flushed_at = time.monotonic()
         self.line: Connection | None = None
@@ -137,6 +144,7 @@ class Batch:
         if self.line is not None:
             self.line.quit()
         until_committed(lambda: close_claim(self.claim))
+        self._settle()
         self.book.close(self.relay.quota_group, str(self.claim.pk))
         self._flush()
 
@@ -179,7 +187,7 @@ class Batch:
             )
         except ContentFailure as failure:
             cause = failure.cause
-        self.book.settle(self.relay.quota_group, [current.permit])
+        self.replied.append(current.permit)
         self.on_line += 1
         self.broken = 0 if isinstance(cause, Reply) else self.broken
         verdict = classify(Phase.CONTENT, cause, RULES)
@@ -187,6 +195,8 @@ class Batch:
         goes_on = following if line.is_open and _harmless(verdict) else None
         tried = Tried(current.delivery, Phase.CONTENT, verdict, reply, began_at, True)
         began = self._record(tried, goes_on)
+        if len(self.replied) >= self.block or self._is_due(self.settled_at, SETTLE_SECONDS):
+            self._settle()
         self._heed(current, verdict)
         if following is None or began:
             return following, began
@@ -264,8 +274,12 @@ class Batch:
     def _changed(self, delivery: Delivery, before: str, after: str) -> None:
         if delivery.purpose != DeliveryPurpose.TEST:
             counts.add(self.changes, delivery.campaign_id, before, after)
-        if time.monotonic() - self.flushed_at > FLUSH_SECONDS:
+        if self._is_due(self.flushed_at, FLUSH_SECONDS):
             self._flush()
+
+    @staticmethod
+    def _is_due(last: float, seconds: float) -> bool:
+        return time.monotonic() - last > seconds
 
     def _flush(self) -> None:
         changes, self.changes = self.changes, {}
@@ -322,9 +336,10 @@ class Batch:
 
     def _has_permit(self, *, patient: bool) -> bool:
         group, claim = self.relay.quota_group, str(self.claim.pk)
-        want = 1 if any(w.kind == "second" for w in self.windows) else BLOCK
         while not self.permits:
-            permit = self.book.acquire(group, self.windows, claim, min(want, len(self.waiting)))
+            self._settle()
+            want = min(self.block, len(self.waiting))
+            permit = self.book.acquire(group, self.windows, claim, want)
             self.permits.extend(permit.ids)
             if permit.ids or not patient:
                 break
@@ -339,6 +354,13 @@ class Batch:
         self.stopped = True
         until = timezone.now() + timedelta(seconds=min(seconds, 3600))
         until_committed(lambda: Relay.objects.filter(pk=self.relay.pk).update(resting_until=until))
+
+    def _settle(self) -> None:
+        """The windows' lengths of all messages that were replied to count from now."""
+        replied, self.replied = self.replied, []
+        self.settled_at = time.monotonic()
+        if replied:
+            self.book.settle(self.relay.quota_group, replied)
 
     def _release(self, ready: Ready) -> None:
         self.book.release(self.relay.quota_group, [ready.permit])
