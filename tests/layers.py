@@ -38,7 +38,16 @@ HTTP = (
     "django.urls",
     "requests",
 )
-MAIL_AND_SHEETS = ("smtplib", "poplib", "openpyxl", "python_calamine", "dkim", "aiosmtpd")
+MAIL_AND_SHEETS = (
+    "smtplib",
+    "poplib",
+    "openpyxl",
+    "python_calamine",
+    "dkim",
+    "aiosmtpd",
+    "typst",
+    "pikepdf",
+)
 
 # The first whose package a module lies in counts.
 LAYERS = (
@@ -72,6 +81,11 @@ LAYERS = (
         ),
         pure=True,
     ),
+    Layer(
+        "campaigns.documents",
+        only=("msoffcrypto", "openpyxl", "pikepdf", "pylopdf_fonts_zh_cn", "typst"),
+        pure=True,
+    ),
     # Rule 2. `accounts.secrets` holds the encrypted field that models are made of.
     Layer(
         "campaigns.models",
@@ -88,6 +102,7 @@ LAYERS = (
             "campaigns.models",
             "campaigns.mailer",
             "campaigns.workbooks",
+            "campaigns.documents",
         ),
         never=(*HTTP, "celery"),
     ),
