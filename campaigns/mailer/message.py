@@ -1,7 +1,7 @@
 """A message from its parts: header section and multipart/alternative body (RFC 5322, 2045, 2046).
 
 What all messages of a campaign share is built once, in `Skeleton`; per message only the recipient, the subject,
-Date, Message-ID and the two texts are encoded. There is exactly one To, and no way to add Cc or Bcc.
+Date, Message-ID, the two texts and its own files are encoded. There is exactly one To, and no way to add Cc or Bcc.
 """
 
 import re
@@ -11,6 +11,7 @@ from datetime import datetime
 from email.utils import format_datetime
 
 from campaigns.mailer.address import Mailbox
+from campaigns.mailer.attachment import MIXED_BOUNDARY, Attachment, mixed
 from campaigns.mailer.encoded_words import (
     HeaderFault,
     folded,
@@ -24,6 +25,8 @@ Field = tuple[bytes, bytes]
 
 #: "=_" can occur neither in base64 nor in quoted-printable (RFC 2045 section 6.7), so no text can forge it.
 _BOUNDARY = b"=_hongyan_alternative"
+_ALTERNATIVE = b' multipart/alternative; boundary="' + _BOUNDARY + b'"\r\n'
+_MIXED = b' multipart/mixed; boundary="' + MIXED_BOUNDARY + b'"\r\n'
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+>")
 
@@ -103,7 +106,6 @@ class Skeleton:
             *reply,
             *_extra_fields([*bulk, *headers]),
             (b"MIME-Version", b" 1.0\r\n"),
-            (b"Content-Type", b' multipart/alternative; boundary="' + _BOUNDARY + b'"\r\n'),
         ]
 
     def build(
@@ -116,8 +118,12 @@ class Skeleton:
         message_id: str,
         date: datetime,
         headers: Sequence[tuple[str, str]] = (),
+        attachments: Sequence[Attachment] = (),
     ) -> Message:
-        """One message to one recipient; `date` is aware. Raises `MessageFault`, never builds a doubtful message."""
+        """One message to one recipient; `date` is aware. With files the body is a multipart/mixed around its two texts.
+
+        Raises `MessageFault`, never builds a doubtful message.
+        """
         if not _MESSAGE_ID.fullmatch(message_id):
             raise MessageFault("message_id", "Message-ID", "不是合规的 Message-ID")
         fields = [
@@ -128,11 +134,15 @@ class Skeleton:
             (b"Message-ID", _line(message_id)),
             *(_extra_fields(headers) if headers else ()),
             *self._shared,
+            (b"Content-Type", _MIXED if attachments else _ALTERNATIVE),
         ]
         try:
-            return Message(fields, _alternative(text, html))
+            body = _alternative(text, html)
         except UnicodeEncodeError:
             raise MessageFault("control", "body", "正文里有不成对的代理字符，无法编码") from None
+        if attachments:
+            body = mixed(_ALTERNATIVE, body, attachments)
+        return Message(fields, body)
 
 
 def _alternative(text: str, html: str) -> bytes:
