@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.queries.WithoutNul",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -221,6 +222,9 @@ with contextlib.suppress(OSError):  # a read-only image has made it; whitenoise 
 
 # A claim is renewed while its worker lives; after this long without a renewal its rows are freed.
 CLAIM_LEASE_SECONDS = environment.number("CLAIM_LEASE_SECONDS", 90)
+# PostgreSQL may answer before a newsletter's outcome is on its disk: should the server crash, workers
+# write what they remember again, and what nobody remembers is in doubt. Payslips always wait.
+ASYNC_NEWSLETTERS = environment.flag("ASYNC_NEWSLETTERS", True)
 CLAIM_BATCH = environment.number("CLAIM_BATCH", 200)
 BATCH_SECONDS = environment.number("BATCH_SECONDS", 60)
 TICK_SECONDS = environment.number("TICK_SECONDS", 2)

@@ -6,7 +6,7 @@ is in none of them makes them fail, so that nobody adds a page without deciding 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -33,7 +33,13 @@ SELF = frozenset({"accounts:account", "accounts:change_password", "accounts:choo
 SEE, RELAYS, MEMBERS = {Right.SEE}, {Right.RELAYS}, {Right.MEMBERS}
 WRITING = {Right.PAYSLIPS, Right.NEWSLETTERS}
 # The objects of World are a payslip campaign and its template, so acting on them takes this right.
-PAYSLIPS = {Right.PAYSLIPS}
+PAYSLIPS, LETTERS = {Right.PAYSLIPS}, {Right.NEWSLETTERS}
+
+# Where an id names another kind of row than the one that its route begins with.
+OTHERWISE = {
+    ("campaigns:list_import", "pk"): "workbook",
+    ("campaigns:list_member", "member_pk"): "membership",
+}
 
 # One of these rights opens the page (of a payslip, where it is a campaign's or a template's).
 NEEDS: dict[str, set[Right]] = {
@@ -66,6 +72,23 @@ NEEDS: dict[str, set[Right]] = {
     "campaigns:deliveries": SEE,
     "campaigns:delivery": SEE,
     "campaigns:delivery_resolve": PAYSLIPS,
+    "campaigns:workbooks": WRITING,
+    "campaigns:workbook_upload": WRITING,
+    "campaigns:workbook": WRITING,
+    "campaigns:workbook_progress": WRITING,
+    "campaigns:workbook_choose": PAYSLIPS,
+    "campaigns:workbook_confirm": PAYSLIPS,
+    "campaigns:workbook_rows": PAYSLIPS,
+    "campaigns:workbook_delete": PAYSLIPS,
+    "campaigns:list_import": LETTERS,
+    "campaigns:lists": LETTERS,
+    "campaigns:list_new": LETTERS,
+    "campaigns:list": LETTERS,
+    "campaigns:list_member": LETTERS,
+    "campaigns:contacts": LETTERS,
+    "campaigns:contact_new": LETTERS,
+    "campaigns:contact": LETTERS,
+    "campaigns:contact_delete": LETTERS,
     "campaigns:templates": WRITING,
     "campaigns:template_new": WRITING,
     "campaigns:template_fields": WRITING,
@@ -115,9 +138,14 @@ class Route:
         return reverse(self.name, kwargs=given | ids | dict.fromkeys(self.tokens, "nobodys"))
 
     @property
-    def thing(self) -> str:
-        """The kind of row that its id names: `campaigns:relay_probe` is about a relay."""
-        return self.name.partition(":")[2].partition("_")[0]
+    def things(self) -> dict[str, str]:
+        """The kind of row that each id names: `campaigns:relay_probe` is about a relay."""
+        first = self.name.partition(":")[2].partition("_")[0]
+        return {name: OTHERWISE.get((self.name, name), first) for name in self.ids}
+
+    def about(self, rows: Mapping[str, int]) -> str:
+        """Its address with those rows' ids; a KeyError where world.py has no row of a kind."""
+        return self.url(**{name: rows[thing] for name, thing in self.things.items()})
 
 
 def routes() -> list[Route]:

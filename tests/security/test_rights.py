@@ -21,7 +21,7 @@ def world() -> World:
 
 
 def address(route: Route, world: World) -> str:
-    return route.url(**dict.fromkeys(route.ids, world.ids.get(route.thing, 1)))
+    return route.about(world.ids)
 
 
 @pytest.mark.parametrize("route", CLOSED, ids=lambda route: route.name)

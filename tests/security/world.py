@@ -17,7 +17,7 @@ EVERY_ROLE = tuple(Role)
 
 @dataclass
 class World(Scene):
-    """`ids`: primary keys by the words that routes begin with (`routes.Route.thing`)."""
+    """`ids`: primary keys by the words that routes begin with (`routes.Route.things`)."""
 
     ids: dict[str, int] = field(default_factory=dict)
 
@@ -50,6 +50,7 @@ class World(Scene):
             "choose": self.team.pk,
             "workbook": book.pk,
             "list": contacts.pk,
+            "membership": contacts.members.all()[0].pk,
             "contact": contacts.members.all()[0].contact_id,
             "row": book.rows[0].pk,
         }
