@@ -89,7 +89,7 @@ def _team(user: User, per_second: int) -> Team:
         tls_mode=TlsMode.NONE,
         internal_allowed=True,
         username="sandbox",
-        from_addresses=[f"@{DOMAIN}"],
+        from_addresses=[f"hr@{DOMAIN}", f"@{DOMAIN}"],
         own_return_path=True,
         bounce_mailbox=mailbox,
         max_connections=4,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from django.contrib import messages
 from django.db import transaction
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import Relay, Right
-from campaigns.forms.campaign import LIST, CampaignForm
-from campaigns.models import Campaign, ContactList, ContentGrant, MessageTemplate
+from campaigns.forms.campaign import LIST, WORKBOOK, CampaignForm
+from campaigns.models import Campaign, ContactList, ContentGrant, MessageTemplate, Workbook
 from campaigns.models.campaign import CampaignState
 from campaigns.models.template import Kind
 from campaigns.models.workbook import Purpose
@@ -24,6 +27,8 @@ from campaigns.views.found import (
     readable_workbooks,
     right_for,
 )
+
+Row = TypeVar("Row", bound=Model)
 
 CHANGEABLE = (
     *("name", "template", "relay", "from_name", "from_address", "reply_to"),
@@ -66,7 +71,7 @@ def _edit(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     form = CampaignForm(
         request.POST or None,
         instance=campaign,
-        initial=None if campaign.pk else _suggested(request, campaign.kind),
+        initial=None if campaign.pk else _suggested(request, campaign.kind, workbooks),
         team=request.team,
         kind=campaign.kind,
         workbooks=workbooks,
@@ -110,14 +115,33 @@ def _refuse_foreign(request: HttpRequest, kind: str, workbooks) -> None:
     named(lists if audience == LIST else workbooks, number)
 
 
-def _suggested(request: HttpRequest, kind: str) -> dict[str, object]:
-    """From a link (?audience=workbook:5), and what the last campaign of this kind used."""
+def _suggested(
+    request: HttpRequest, kind: str, workbooks: QuerySet[Workbook]
+) -> dict[str, object]:
+    """From a link (?audience=workbook:5), what the last campaign of this kind used, and what there
+    is only one of: a choice among one is none."""
     last = Campaign.objects.filter(team=request.team, kind=kind).order_by("-created_at").first()
-    initial: dict[str, object] = {"audience": request.GET.get("audience", "")}
+    audience = request.GET.get("audience", "")
+    initial: dict[str, object] = {"audience": audience}
+    book = named(workbooks, audience.partition(":")[2]) if audience.startswith(WORKBOOK) else None
+    if book is not None:
+        initial["name"] = book.name.rpartition(".")[0] or book.name
     if last is not None:
         names = ("template", "relay", "from_name", "from_address", "reply_to", "in_doubt_policy")
-        initial |= {name: getattr(last, name) for name in names}
-    return initial
+        return initial | {name: getattr(last, name) for name in names}
+    relay = only(Relay.objects.filter(team=request.team, enabled=True))
+    whole = [entry for entry in relay.from_addresses if entry[:1] != "@"] if relay else []
+    return initial | {
+        "template": only(MessageTemplate.objects.filter(team=request.team, kind=kind)),
+        "relay": relay,
+        "from_address": whole[0] if whole else "",
+    }
+
+
+def only(rows: QuerySet[Row]) -> Row | None:
+    """The row, where there is exactly one."""
+    found = list(rows[:2])
+    return found[0] if len(found) == 1 else None
 
 
 def _missing(form: CampaignForm) -> list[str]:
