@@ -38,7 +38,6 @@ def begin(workbook: Workbook, contact_list: ContactList) -> bool:
             team=contact_list.team_id,
             purpose=Purpose.LIST,
             state=ReadingState.CONFIRMED,
-            data_key__destroyed_at=None,
         ).update(
             import_list=contact_list,
             import_lease_until=None,
@@ -72,7 +71,7 @@ def run(workbook_id: int) -> int:
             if not _take(workbook, rows):
                 return taken
             taken += len(rows)
-    except ContentDestroyed:  # deleted on the way: what was taken stays
+    except ContentDestroyed:  # before this or on the way: what was taken stays
         Workbook.objects.filter(pk=workbook_id).update(import_list=None, import_lease_until=None)
         return taken
     Workbook.objects.filter(

@@ -113,9 +113,7 @@ def choose(workbook: Workbook, *, reading: int, **choices: Any) -> bool:
     elif "header_rows" in choices and choices["header_rows"] != workbook.header_range:
         kept = {name: kept[name] for name in ("sheet",) if name in kept}
     with transaction.atomic():
-        changed = Workbook.objects.filter(
-            pk=workbook.pk, state__in=_FREE, reading=reading, data_key__destroyed_at=None
-        ).update(
+        changed = Workbook.objects.filter(pk=workbook.pk, state__in=_FREE, reading=reading).update(
             choices={**kept, **choices},
             state=ReadingState.UPLOADED,
             readers_lost=0,
@@ -154,7 +152,6 @@ def confirm(workbook: Workbook, user: User, *, reading: int) -> bool:
             state=ReadingState.READ,
             reading=reading,
             row_count__gt=0,
-            data_key__destroyed_at=None,
         ).update(state=ReadingState.CONFIRMED, confirmed_at=timezone.now(), confirmed_by=user)
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -18,32 +18,9 @@ from campaigns.models import Contact, Suppression
 from campaigns.models.contact import MemberStatus
 from campaigns.models.feedback import SuppressionReason
 from campaigns.views.access import member
+from campaigns.views.pages import keyset
 
-PAGE = 50
-
-
-def keyset(request: HttpRequest, rows: QuerySet[Any], size: int) -> dict[str, Any]:
-    """One page, the newest first, by ?after= or ?before= an id: as fast on the last as on the first."""
-    after, before = (_id(request.GET.get(name)) for name in ("after", "before"))
-    if before is not None:
-        found = list(rows.filter(pk__gt=before).order_by("pk")[: size + 1])
-        more_newer, found = len(found) > size, found[:size][::-1]
-        more_older = True
-    else:
-        narrowed = rows if after is None else rows.filter(pk__lt=after)
-        found = list(narrowed.order_by("-pk")[: size + 1])
-        more_older, found = len(found) > size, found[:size]
-        more_newer = after is not None
-    return {
-        "rows": found,
-        "previous": found[0].pk if found and more_newer else "",
-        "next": found[-1].pk if found and more_older else "",
-    }
-
-
-def _id(value: str | None) -> int | None:
-    text = value or ""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+PAGE = 30
 
 
 @member(Right.NEWSLETTERS)
@@ -54,8 +31,8 @@ def contacts(request: HttpRequest) -> HttpResponse:
     rows = Contact.objects.filter(team=request.team)
     if search:
         rows = rows.filter(Q(address__icontains=search) | Q(name__icontains=search))
-    context = keyset(request, rows.prefetch_related("lists"), PAGE)
-    return render(request, "campaigns/contacts/contacts.html", {**context, "search": search})
+    page = keyset(rows.prefetch_related("lists"), request, size=PAGE, descending=True)
+    return render(request, "campaigns/contacts/contacts.html", {"page": page, "search": search})
 
 
 @member(Right.NEWSLETTERS)

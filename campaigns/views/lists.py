@@ -18,10 +18,10 @@ from campaigns.models import ContactList, ListMember, Suppression
 from campaigns.models.contact import MemberStatus
 from campaigns.pipeline import import_contacts
 from campaigns.views.access import member
-from campaigns.views.contacts import keyset
+from campaigns.views.pages import keyset
 from campaigns.views.workbook import find_own, show
 
-PAGE = 50
+PAGE = 30
 
 
 @member(Right.NEWSLETTERS)
@@ -86,17 +86,17 @@ def _members(request: HttpRequest, contact_list: ContactList) -> dict[str, Any]:
         )
     if status in MemberStatus.values:
         members = members.filter(status=status)
-    page = keyset(request, members, PAGE)
-    keys = [row.contact.address_key for row in page["rows"]]
+    page = keyset(members, request, size=PAGE, descending=True)
+    keys = [row.contact.address_key for row in page.rows]
     everywhere_or_here = Q(contact_list=None) | Q(contact_list=contact_list)
     suppressed = dict(
         Suppression.objects.filter(
             everywhere_or_here, team=request.team, address_key__in=keys
         ).values_list("address_key", "reason")
     )
-    for row in page["rows"]:
+    for row in page.rows:
         row.suppressed = suppressed.get(row.contact.address_key, "")
-    return {**page, "search": search, "status": status}
+    return {"page": page, "search": search, "status": status}
 
 
 @member(Right.NEWSLETTERS)

@@ -52,7 +52,7 @@ def _columns(workbook: Workbook, rows: list[dict[str, Any]]) -> list[dict[str, A
             "letter": column["letter"],
             "name": column["name"],
             "role": roles.get(index, "field"),
-            "samples": [row["values"][index] for row in rows[:3] if row["values"][index]],
+            "samples": [row["values"][index] for row in rows[:2] if row["values"][index]],
         }
         for index, column in enumerate(workbook.columns)
     ]

@@ -496,6 +496,15 @@ def test_a_finished_campaigns_workbook_leaves_its_name_and_no_content(team: Team
         book.data_key.open(sealed)
 
 
+def test_a_destroyed_list_is_not_imported(team: Team, hr: User, readers: ContactList) -> None:
+    book = confirmed_list(team, hr, sheets.csv(2))
+    assert import_contacts.begin(book, readers)
+    DataKey.objects.update(key="", destroyed_at=timezone.now())
+    assert import_contacts.run(book.pk) == 0
+    assert not again(book).is_importing
+    assert not Contact.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_readers_at_the_very_same_moment_read_it_once(team: Team, hr: User) -> None:
     book = uploaded(team, hr, sheets.payroll(3))
