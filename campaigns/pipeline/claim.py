@@ -46,7 +46,7 @@ def open_claim(relay_id: int, worker: str) -> Claim | None:
             team_id=relay.team_id,
             relay=relay,
             worker=worker[:100],
-            lease_until=timezone.now() + lease(),
+            lease_until=Now() + lease(),
             server_started_at=server_started_at(),
         )
 
@@ -194,7 +194,12 @@ def begin(claim: Claim, delivery: Delivery) -> bool:
 
 
 def close_claim(claim: Claim) -> None:
-    """Frees the waiting rows and the connection slot. A `sending` row stays for the sweep."""
+    """Frees the waiting rows and the connection slot.
+
+    A claim that still has a `sending` row (a worker's bug) stays open: when its lease ends, the
+    sweep says what that row is.
+    """
+    sending = Delivery.objects.filter(claim=claim, state=DeliveryState.SENDING)
     with transaction.atomic():
         Delivery.objects.filter(claim=claim, state__in=WAITING).update(claim=None)
-        Claim.objects.filter(pk=claim.pk).update(ended_at=timezone.now())
+        Claim.objects.filter(~Exists(sending), pk=claim.pk).update(ended_at=timezone.now())

@@ -23,6 +23,7 @@ from accounts.models import Relay
 from campaigns.mailer.throttle import MemoryLedger, Permit, Window, WindowKind
 from campaigns.models import Attempt, Claim, Probe
 from campaigns.pipeline.redis_ledger import RedisLedger
+from campaigns.pipeline.steady_ledger import SteadyLedger
 
 # The longest window that a provider counts in is a calendar day of 25 hours; and some slack.
 HISTORY = timedelta(hours=26)
@@ -122,9 +123,11 @@ def _remembered(group: str) -> tuple[Iterator[tuple[str, float]], list[str]]:
     return replied, open_claims_of(group)
 
 
-def redis_ledger(client: Redis) -> RedisLedger:
-    """The ledger on one Redis server."""
-    return RedisLedger(client, _remembered, block=BLOCK, history=HISTORY.total_seconds())
+def redis_ledger(client: Redis) -> SteadyLedger:
+    """The ledger on one Redis server, which may be away at times."""
+    return SteadyLedger(
+        RedisLedger(client, _remembered, block=BLOCK, history=HISTORY.total_seconds())
+    )
 
 
 @lru_cache(maxsize=1)
@@ -132,4 +135,6 @@ def ledger() -> Ledger:
     """This installation's ledger: in Redis, or in the process when embedded."""
     if settings.EMBEDDED:
         return EmbeddedLedger()
-    return redis_ledger(Redis.from_url(settings.REDIS_URL, socket_timeout=10))
+    return redis_ledger(
+        Redis.from_url(settings.REDIS_URL, socket_timeout=10, socket_connect_timeout=5)
+    )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import Relay
@@ -30,6 +30,8 @@ from campaigns.pipeline.suppress import suppress_refused
 log = logging.getLogger(__name__)
 _rng = random.SystemRandom()
 T = TypeVar("T")
+# Restarting, gone, out of disk space, or a standby that was made the server (read only): all pass.
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,7 @@ def until_committed(write: Callable[[], T]) -> T:
     while True:
         try:
             return write()
-        except (OperationalError, InterfaceError):
+        except DATABASE_AWAY:
             log.warning("The database did not take an outcome; it is tried again.")
             connection.close()
             time.sleep(pause)

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,8 +32,9 @@ from campaigns.pipeline import counts
 from campaigns.pipeline.claim import begin, close_claim, open_claim, renew, take
 from campaigns.pipeline.compose import Composed, Composer, Unsendable
 from campaigns.pipeline.ledger import BLOCK, Ledger, ledger, windows_of
-from campaigns.pipeline.outcome import Tried, fail, park, record, until_committed
+from campaigns.pipeline.outcome import DATABASE_AWAY, Tried, fail, park, record, until_committed
 from campaigns.pipeline.relay_settings import relay_settings
+from campaigns.pipeline.steady_ledger import LedgerAway
 
 log = logging.getLogger(__name__)
 
@@ -48,17 +49,18 @@ SETTLE_SECONDS = 0.25
 LONGEST_WAIT = 5.0
 
 
-def send_batch(relay_id: int, worker: str) -> bool:
+def send_batch(relay_id: int, worker: str, stop: Callable[[], bool] = lambda: False) -> bool:
     """Works through one batch; True when there may be more to do at once.
 
-    Raises nothing for a broken relay or row: the outcome is on the rows and on the relay.
+    Raises nothing for a broken relay or row: the outcome is on the rows and on the relay. Once
+    `stop` says so (the worker is asked to end), only the message in flight goes on to its outcome.
     """
     claim = open_claim(relay_id, worker)
     if claim is None:
         return False
     relay = Relay.objects.select_related("bounce_mailbox").get(pk=relay_id)
     with renewed(claim):
-        batch = Batch(claim, relay, ledger())
+        batch = Batch(claim, relay, ledger(), stop)
         try:
             return batch.run()
         finally:
@@ -106,8 +108,10 @@ class Ready:
 class Batch:
     """One claim's work: its deliveries, its connection, its permits."""
 
-    def __init__(self, claim: Claim, relay: Relay, book: Ledger) -> None:
-        self.claim, self.relay, self.book = claim, relay, book
+    def __init__(
+        self, claim: Claim, relay: Relay, book: Ledger, stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.claim, self.relay, self.book, self.stop = claim, relay, book, stop
         self.windows = windows_of(relay)
         # A second's limit wants each permit asked for, and given back, by itself.
         self.block = 1 if any(window.kind == "second" for window in self.windows) else BLOCK
@@ -137,15 +141,20 @@ class Batch:
             begun = False
             while current is not None:
                 current, begun = self._transaction(current, begun=begun)
-        return bool(deliveries) and not self.stopped
+        return bool(deliveries) and not self.stopped and not self.stop()
 
     def end(self) -> None:
         """Whatever happened: the connection closed, unused permits and rows given back."""
         if self.line is not None:
             self.line.quit()
-        until_committed(lambda: close_claim(self.claim))
         self._settle()
-        self.book.close(self.relay.quota_group, str(self.claim.pk))
+        try:
+            # First the permits: whoever dies in between leaves an open claim, which the sweep ends.
+            self.book.close(self.relay.quota_group, str(self.claim.pk))
+        except LedgerAway:
+            log.warning("The quota ledger is away: claim %s ends with its lease.", self.claim.pk)
+        else:
+            until_committed(lambda: close_claim(self.claim))
         self._flush()
 
     # One SMTP transaction ------------------------------------------------------------------------
@@ -170,9 +179,11 @@ class Batch:
             self._refused(current, *go.refused, began_at)
             return None, False
         if not begun and not until_committed(lambda: begin(self.claim, current.delivery)):
-            # Paused, cancelled or expired since it was claimed: nothing of it leaves.
+            # Paused, cancelled or expired since it was claimed: nothing of it leaves. The others are
+            # most likely in the same case, and a new claim asks for all of them at once.
             self._drop_line()
             self._release(current)
+            self.waiting.clear()
             return None, False
         return self._content(current, began_at)
 
@@ -309,13 +320,22 @@ class Batch:
 
     def _next(self, *, patient: bool) -> Ready | None:
         """The next composed message with a permit; without patience only if it is there at once."""
-        while self.waiting and not self.stopped and time.monotonic() < self.deadline:
-            if not self._has_permit(patient=patient):
-                return None
-            composed = self._compose(self.waiting.popleft())
-            if composed is not None:
-                return Ready(composed, self.permits.popleft())
+        try:
+            while self.waiting and not self._over():
+                if not self._has_permit(patient=patient):
+                    return None
+                composed = self._compose(self.waiting.popleft())
+                if composed is not None:
+                    return Ready(composed, self.permits.popleft())
+        except DATABASE_AWAY:
+            # The message in flight still gets its outcome; the rest is freed with the claim.
+            log.warning("The database went away: claim %s begins no further message.", self.claim.pk)
+            database.close()
+            self.stopped = True
         return None
+
+    def _over(self) -> bool:
+        return self.stopped or self.stop() or time.monotonic() >= self.deadline
 
     def _compose(self, delivery: Delivery) -> Composed | None:
         """None when the row failed: the cause is on it, and the others go on."""
@@ -328,6 +348,8 @@ class Batch:
             return composer.compose(delivery)
         except Unsendable as error:
             self._fail(delivery, error.reason, error.detail)
+        except DATABASE_AWAY:
+            raise  # no fault of the row
         except Exception as error:
             # A poison row must not stop the others; the class says enough, the text might quote it.
             log.error("Delivery %s could not be composed: %s", delivery.pk, type(error).__name__)
@@ -336,7 +358,7 @@ class Batch:
 
     def _has_permit(self, *, patient: bool) -> bool:
         group, claim = self.relay.quota_group, str(self.claim.pk)
-        while not self.permits:
+        while not self.permits and not self.stop():
             self._settle()
             want = min(self.block, len(self.waiting))
             permit = self.book.acquire(group, self.windows, claim, want)

@@ -5,6 +5,7 @@ Run by every tick; it looks only at open claims and living campaigns, never at h
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from django.db import transaction
@@ -18,7 +19,9 @@ from campaigns.models.delivery import OPEN, WAITING, DeliveryPurpose, DeliverySt
 from campaigns.pipeline import counts
 from campaigns.pipeline.claim import end_rows
 from campaigns.pipeline.ledger import ledger
+from campaigns.pipeline.steady_ledger import LedgerAway
 
+log = logging.getLogger(__name__)
 # How old the counts of a running campaign may grow before they are counted anew.
 RECOUNT_AFTER = timedelta(seconds=30)
 
@@ -39,6 +42,12 @@ def end_dead_claims() -> int:
     """
     dead = list(Claim.objects.filter(ended_at=None, lease_until__lt=Now()).select_related("relay"))
     for claim in dead:
+        try:
+            # Before the claim ends: whoever dies in between, or finds the ledger away, does it again.
+            ledger().abandon(claim.relay.quota_group, str(claim.pk))
+        except LedgerAway:
+            log.warning("The quota ledger is away: dead claim %s waits for it.", claim.pk)
+            continue
         with transaction.atomic():
             if not Claim.objects.filter(pk=claim.pk, ended_at=None, lease_until__lt=Now()).update(
                 ended_at=timezone.now()
@@ -50,7 +59,6 @@ def end_dead_claims() -> int:
                 rows.filter(state=DeliveryState.SENDING).values_list("campaign_id", flat=True)
             )
             _doubt(rows.filter(state=DeliveryState.SENDING))
-        ledger().abandon(claim.relay.quota_group, str(claim.pk))
         for campaign_id in touched:
             counts.recount(campaign_id)
     return len(dead)
