@@ -66,6 +66,16 @@ def server_started_at() -> str:
         return str(cursor.fetchone()[0])
 
 
+def server_is_new() -> bool:
+    """Whether the database server started less than a lease ago: a living worker may not have been
+    able to renew its claim, or to write its outcomes again."""
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp() - pg_postmaster_start_time() < %s", [lease()])
+        return bool(cursor.fetchone()[0])
+
+
 def renew(claim: Claim) -> bool:
     """Prolongs the lease; False when the sweep has ended the claim meanwhile."""
     return bool(
@@ -168,9 +178,12 @@ def end_rows(
     return len(found)
 
 
-_BEGIN = """
+# `sending` too: a commit may have reached the database although its answer did not reach us. The
+# claim is this worker's alone, and it never asks about a row whose content has left.
+BEGIN = """
 UPDATE campaigns_delivery SET state = 'sending', changed_at = %s, message_id = %s
-WHERE id = %s AND claim_id = %s AND state IN ('queued', 'deferred') AND deliver_until > %s
+WHERE id = %s AND claim_id = %s AND state IN ('queued', 'deferred', 'sending')
+  AND deliver_until > %s
   AND EXISTS (SELECT 1 FROM campaigns_claim c
               WHERE c.id = %s AND c.ended_at IS NULL AND c.lease_until > {clock})
   AND (purpose IN ('test', 'resend') OR EXISTS (
@@ -179,17 +192,19 @@ WHERE id = %s AND claim_id = %s AND state IN ('queued', 'deferred') AND deliver_
 """
 
 
+def begin_values(claim: Claim, delivery: Delivery) -> list[object]:
+    """The parameters of BEGIN."""
+    now = stamp(timezone.now())
+    return [now, delivery.message_id, delivery.pk, claim.pk, now, claim.pk]
+
+
 def begin(claim: Claim, delivery: Delivery) -> bool:
     """Marks one row `sending`; only when this returns True and is committed may content leave.
 
     False: paused, cancelled, expired or no longer ours. It must not be sent.
     """
-    now = stamp(timezone.now())
     with connection.cursor() as cursor:
-        cursor.execute(
-            _BEGIN.format(clock=database_clock()),
-            [now, delivery.message_id, delivery.pk, claim.pk, now, claim.pk],
-        )
+        cursor.execute(BEGIN.format(clock=database_clock()), begin_values(claim, delivery))
         return cursor.rowcount == 1
 
 

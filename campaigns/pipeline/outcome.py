@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 from django.utils import timezone
 
@@ -23,9 +24,10 @@ from campaigns.mailer.retry import next_try
 from campaigns.models import Claim, Delivery
 from campaigns.models.campaign import InDoubtPolicy
 from campaigns.models.delivery import OPEN, DeliveryState
-from campaigns.pipeline.claim import begin
 from campaigns.pipeline.clock import stamp
+from campaigns.pipeline.message_commit import Values, write
 from campaigns.pipeline.suppress import suppress_refused
+from campaigns.pipeline.written_outcomes import WrittenOutcomes
 
 log = logging.getLogger(__name__)
 _rng = random.SystemRandom()
@@ -82,70 +84,71 @@ def _after(tried: Tried) -> tuple[DeliveryState, datetime]:
     )
 
 
-_END = """
-UPDATE campaigns_delivery
-SET state = %s, claim_id = NULL, attempts = attempts + %s, due_at = %s, reason = %s, code = %s,
-    enhanced = %s, changed_at = %s
-WHERE id = %s AND claim_id = %s AND state IN ('queued', 'deferred', 'sending', 'in_doubt')
-"""
-_ATTEMPT = """
-INSERT INTO campaigns_attempt (team_id, delivery_id, relay_id, started_at, ended_at, phase, outcome,
-    content_began, code, enhanced, text, sealed_text, remote_id)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-"""
-
-
-def record(claim: Claim, tried: Tried, following: Delivery | None) -> tuple[str, bool]:
+def record(
+    claim: Claim, tried: Tried, following: Delivery | None, written: WrittenOutcomes
+) -> tuple[str, bool]:
     """Commits this outcome and the following delivery's `sending`; retried until it is committed.
 
     Returns the state that was written and whether the following one may be sent.
     """
-    return until_committed(lambda: _record(claim, tried, following))
+    return until_committed(lambda: _record(claim, tried, following, written))
 
 
-def _record(claim: Claim, tried: Tried, following: Delivery | None) -> tuple[str, bool]:
+def _record(
+    claim: Claim, tried: Tried, following: Delivery | None, written: WrittenOutcomes
+) -> tuple[str, bool]:
+    written.restore()
     state, due_at = tried.after
-    delivery, reply, now = tried.delivery, tried.reply, stamp(timezone.now())
+    values = _values(claim, tried, state, due_at)
+    if tried.verdict.permanent_address:
+        with transaction.atomic():
+            began = write(claim, values, following, durable=True)
+            suppress_refused(tried.delivery)
+        return state, began
+    durable = tried.delivery.campaign.is_payslip or not settings.ASYNC_NEWSLETTERS
+    began = write(claim, values, following, durable=durable)
+    if not durable:
+        written.add(values)
+    return state, began
+
+
+def _values(claim: Claim, tried: Tried, state: DeliveryState, due_at: datetime) -> Values:
+    delivery, reply, verdict = tried.delivery, tried.reply, tried.verdict
+    now = stamp(timezone.now())
     code, enhanced = (reply.code, reply.enhanced or "") if reply else (None, "")
     text, sealed = _reply_text(delivery, reply)
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _END,
-                [
-                    state,
-                    int(tried.verdict.counts_as_attempt),
-                    stamp(due_at),
-                    "" if state == DeliveryState.ACCEPTED else str(tried.verdict.reason),
-                    code,
-                    enhanced,
-                    now,
-                    delivery.pk,
-                    claim.pk,
-                ],
-            )
-            cursor.execute(
-                _ATTEMPT,
-                [
-                    delivery.team_id,
-                    delivery.pk,
-                    claim.relay_id,
-                    stamp(tried.started_at),
-                    now,
-                    tried.phase,
-                    tried.verdict.outcome,
-                    tried.content_began,
-                    code,
-                    enhanced,
-                    text,
-                    sealed,
-                    "",
-                ],
-            )
-        if tried.verdict.permanent_address:
-            suppress_refused(delivery)
-        began = following is not None and begin(claim, following)
-    return state, began
+    reason = "" if state == DeliveryState.ACCEPTED else str(verdict.reason)
+    final = tried.content_began and state not in OPEN
+    return (
+        [
+            str(state),
+            int(verdict.counts_as_attempt),
+            stamp(due_at),
+            reason,
+            code,
+            enhanced,
+            now,
+            delivery.message_id,
+            delivery.pk,
+            claim.pk,
+            final,
+        ],
+        [
+            delivery.team_id,
+            delivery.pk,
+            claim.relay_id,
+            stamp(tried.started_at),
+            now,
+            str(tried.phase),
+            str(verdict.outcome),
+            tried.content_began,
+            code,
+            enhanced,
+            text,
+            sealed,
+            "",
+        ],
+    )
 
 
 def _reply_text(delivery: Delivery, reply: Reply | None) -> tuple[str, bytes | None]:

@@ -35,6 +35,7 @@ from campaigns.pipeline.ledger import BLOCK, Ledger, ledger, windows_of
 from campaigns.pipeline.outcome import DATABASE_AWAY, Tried, fail, park, record, until_committed
 from campaigns.pipeline.relay_settings import relay_settings
 from campaigns.pipeline.steady_ledger import LedgerAway
+from campaigns.pipeline.written_outcomes import WrittenOutcomes
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +119,7 @@ class Batch:
         self.composers: dict[int, Composer | Unsendable] = {}
         self.waiting: deque[Delivery] = deque()
         self.permits: deque[str] = deque()
+        self.written = WrittenOutcomes(claim)
         self.replied: list[str] = []
         self.settled_at = time.monotonic()
         self.changes: counts.Counts = {}
@@ -154,8 +156,13 @@ class Batch:
         except LedgerAway:
             log.warning("The quota ledger is away: claim %s ends with its lease.", self.claim.pk)
         else:
-            until_committed(lambda: close_claim(self.claim))
+            until_committed(self._close_claim)
         self._flush()
+
+    def _close_claim(self) -> None:
+        """What a restart of the database took must be back before the rows are anybody's."""
+        self.written.restore()
+        close_claim(self.claim)
 
     # One SMTP transaction ------------------------------------------------------------------------
 
@@ -273,7 +280,8 @@ class Batch:
     def _record(self, tried: Tried, following: Ready | None) -> bool:
         """Commits the outcome, and the next row's `sending`; True if the next one may go."""
         before = tried.delivery.state
-        state, began = record(self.claim, tried, following.delivery if following else None)
+        after = following.delivery if following else None
+        state, began = record(self.claim, tried, after, self.written)
         self._changed(tried.delivery, before, state)
         return began
 
@@ -329,7 +337,9 @@ class Batch:
                     return Ready(composed, self.permits.popleft())
         except DATABASE_AWAY:
             # The message in flight still gets its outcome; the rest is freed with the claim.
-            log.warning("The database went away: claim %s begins no further message.", self.claim.pk)
+            log.warning(
+                "The database went away: claim %s begins no further message.", self.claim.pk
+            )
             database.close()
             self.stopped = True
         return None

@@ -8,16 +8,18 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from campaigns.models import Campaign, Claim, Delivery
 from campaigns.models.campaign import CampaignState, InDoubtPolicy
 from campaigns.models.delivery import OPEN, WAITING, DeliveryPurpose, DeliveryState
+from campaigns.models.template import Kind
 from campaigns.pipeline import counts
-from campaigns.pipeline.claim import end_rows
+from campaigns.pipeline.claim import end_rows, server_is_new, server_started_at
 from campaigns.pipeline.ledger import ledger
 from campaigns.pipeline.steady_ledger import LedgerAway
 
@@ -38,10 +40,16 @@ def end_dead_claims() -> int:
     """A claim whose lease ran out: waiting rows are freed, the one `sending` is in doubt.
 
     The row in doubt keeps the claim's id, so that a late reply of a worker that was only slow may
-    still say what became of it.
+    still say what became of it. If the database server restarted meanwhile, a newsletter's last
+    outcomes may be lost with it, so any of the claim's rows may have been sent.
     """
+    started_at = server_started_at()
     dead = list(Claim.objects.filter(ended_at=None, lease_until__lt=Now()).select_related("relay"))
+    ended = 0
     for claim in dead:
+        restarted = claim.server_started_at != started_at
+        if restarted and server_is_new():
+            continue
         try:
             # Before the claim ends: whoever dies in between, or finds the ledger away, does it again.
             ledger().abandon(claim.relay.quota_group, str(claim.pk))
@@ -54,14 +62,16 @@ def end_dead_claims() -> int:
             ):
                 continue
             rows = Delivery.objects.filter(claim=claim)
+            unsure = Q(state=DeliveryState.SENDING)
+            if restarted and settings.ASYNC_NEWSLETTERS:
+                unsure |= Q(campaign__kind=Kind.NEWSLETTER, state__in=WAITING)
+            touched = set(rows.filter(unsure).values_list("campaign_id", flat=True))
+            _doubt(rows.filter(unsure))
             rows.filter(state__in=WAITING).update(claim=None)
-            touched = set(
-                rows.filter(state=DeliveryState.SENDING).values_list("campaign_id", flat=True)
-            )
-            _doubt(rows.filter(state=DeliveryState.SENDING))
+        ended += 1
         for campaign_id in touched:
             counts.recount(campaign_id)
-    return len(dead)
+    return ended
 
 
 def _doubt(rows: QuerySet[Delivery]) -> None:
