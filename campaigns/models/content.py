@@ -60,7 +60,7 @@ class DataKey(models.Model):
         sealed = bytes(sealed)
         try:
             return self._cipher().decrypt(sealed[:_NONCE], sealed[_NONCE:], None)
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # the latter: cut shorter than a nonce
             raise ContentDestroyed from error
 
     def seal_json(self, value: Any) -> bytes:
