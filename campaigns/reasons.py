@@ -131,6 +131,18 @@ _OURS: dict[str, Promise] = {
         "保存的密码无法解密：服务器缺少当时的加密密钥（HONGYAN_ENCRYPTION_KEYS）。请重新填写密码。"
     ),
     "key_unusable": _("此域名的 DKIM 密钥不能使用。请重新生成。"),
+    "no_password_column": _("工作簿里没有密码所在的列。请在活动的设置里改正。"),
+    "no_password": _("密码所在的单元格是空的，附件无法加密，所以没有发送。请在工作簿里补上。"),
+    "password_short": _("密码所在的单元格太短，附件无法加密，所以没有发送。请核对这一格。"),
+    "password_characters": _(
+        "密码里有字母和数字以外的字符，附件无法加密，所以没有发送。请核对这一格。"
+    ),
+    "attachment_too_large": _("附件太大，没有发送。"),
+    "message_attachment": _("附件的名称不能使用。请改活动的名称。"),
+    "document_lines": _("这一行的列太多，做不成附件。"),
+    "document_length": _("这一行有一格的文字太长，做不成附件。"),
+    "document_password": _("附件没有密码，没有发送。"),
+    "document_program": _("附件没能生成。请预览这一行；若仍不行，请改用另一种附件。"),
     "no_from_address": _("没有可用的发件地址。请先填写。"),
 }
 

@@ -60,7 +60,9 @@ _FOOT = """
 
 _PAYSLIP = """<h1 class="title">{{ title }}</h1>
 <p>{% if name %}{{ name }}，{% endif %}您好：</p>
-<p>以下是您的工资明细，请核对。</p>
+{% if password_hint %}<p>您的工资明细在附件里，请核对。</p>
+<p>{{ password_hint }}</p>
+{% else %}<p>以下是您的工资明细，请核对。</p>{% endif %}
 <table class="slip" width="100%" cellpadding="0" cellspacing="0" border="0">
 {% for cell in cells if cell.value %}
 {% if cell.begins_group %}<tr><th class="group" colspan="2" align="left">{{ cell.group }}</th></tr>{% endif %}
@@ -83,6 +85,7 @@ _NEWSLETTER = """<h1 class="title">{{ title }}</h1>
 def default_payslip() -> TemplateSource:
     """Greeting, the row's cells as a table of two columns grouped by `group`, 实发 in bold, and HR's note.
 
+    With `password_hint` the payslip is an attachment, and `cells` are none: the table stays empty.
     Needs no field of its own: `extra` gives `title` (also the subject) and maybe `name`, `note` and `sender_name`.
     Amounts stay out of the subject, which lock screens show.
     """

@@ -4,7 +4,13 @@ The stages: `TemplateSource` → `check` (every fault at once) → `Renderer` �
 this one is the door.
 """
 
-from campaigns.mailer.template_check import check, empty_fields, fields_used, reference
+from campaigns.mailer.template_check import (
+    check,
+    empty_fields,
+    extras_used,
+    fields_used,
+    reference,
+)
 from campaigns.mailer.template_render import Renderer
 from campaigns.mailer.template_result import (
     Cell,
@@ -27,6 +33,7 @@ __all__ = [
     "TemplateSource",
     "check",
     "empty_fields",
+    "extras_used",
     "fields_used",
     "reference",
 ]

@@ -52,6 +52,11 @@ def fields_used(source: TemplateSource) -> set[str]:
     }
 
 
+def extras_used(source: TemplateSource) -> set[str]:
+    """The EXTRA_NAMES that a template names, be it in a condition."""
+    return {use.name for part in PARTS for use in parse(part, source.part(part)).uses if use.extra}
+
+
 def empty_fields(source: TemplateSource, values: Mapping[str, str]) -> list[str]:
     """Fields that the template shows and whose value is blank or missing, in the order of their first use.
 

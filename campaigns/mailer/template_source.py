@@ -7,10 +7,13 @@ Part = Literal["subject", "html", "text"]
 PARTS: tuple[Part, ...] = ("subject", "html", "text")
 
 #: Names that aren't merge fields; a column of the same name is reached by `row["…"]`.
-#: The pipeline gives their values: `name` is the recipient's, `title` the campaign's, `note` HR's remark.
-EXTRA_NAMES = frozenset({"name", "address", "title", "note", "sender_name", "unsubscribe_url"})
+#: The pipeline gives their values: `name` is the recipient's, `title` the campaign's, `note` HR's remark,
+#: `password_hint` says how to open the attached payslip.
+EXTRA_NAMES = frozenset(
+    {"name", "address", "title", "note", "sender_name", "unsubscribe_url", "password_hint"}
+)
 #: Those that are blank where the pipeline gives none.
-OPTIONAL_EXTRA = frozenset({"name", "title", "note", "sender_name"})
+OPTIONAL_EXTRA = frozenset({"name", "title", "note", "sender_name", "password_hint"})
 
 #: Words of the template language.
 RESERVED = frozenset(

@@ -51,6 +51,14 @@ class InDoubtPolicy(models.TextChoices):
     ACCEPT = "accept", _("视为已提交")
 
 
+class AttachmentKind(models.TextChoices):
+    """As what kind of file a payslip goes, beside or instead of the message's own text."""
+
+    NONE = "", _("不用附件，明细写在正文里")
+    PDF = "pdf", _("加密的 PDF")
+    XLSX = "xlsx", _("加密的 Excel（.xlsx）")
+
+
 class Campaign(models.Model):
     """Template, headers, mapping and rows are frozen by the launch (`frozen_*`)."""
 
@@ -96,6 +104,17 @@ class Campaign(models.Model):
         choices=InDoubtPolicy.choices,
         default=InDoubtPolicy.ASK,
     )
+    # A payslip as an encrypted file: the password is the end of a column of its own row.
+    attachment = models.CharField(
+        _("附件"),
+        max_length=4,
+        choices=AttachmentKind.choices,
+        blank=True,
+        default=AttachmentKind.NONE,
+    )
+    password_column = models.CharField(_("密码所在的列"), max_length=255, blank=True)
+    password_tail = models.PositiveSmallIntegerField(_("取末尾几位"), default=6)
+    password_hint = models.CharField(_("密码提示"), max_length=200, blank=True)
     # address_key of each hard-bounced payroll address that HR decided to send to all the same.
     send_anyway = models.JSONField(default=list)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import Relay, SigningKey
 from campaigns.mailer.address import AddressFault, Mailbox, domain_of, parse_mailbox
+from campaigns.mailer.attachment import Attachment, AttachmentFault
 from campaigns.mailer.links import Links
 from campaigns.mailer.list_headers import list_headers
 from campaigns.mailer.message import Message, MessageFault, Skeleton
@@ -23,7 +23,6 @@ from campaigns.mailer.return_path import ReturnPath
 from campaigns.mailer.signing import Algorithm, Signer, SigningFault
 from campaigns.mailer.smtp_envelope import Envelope
 from campaigns.mailer.template import (
-    Cell,
     Rendered,
     Renderer,
     RenderError,
@@ -31,23 +30,15 @@ from campaigns.mailer.template import (
     TemplateSource,
 )
 from campaigns.mailer.tokens import Tokens, message_id
-from campaigns.models import Campaign, Delivery, WorkbookRow
-from campaigns.models.campaign import Duplicates
+from campaigns.models import Campaign, Delivery
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import DeliveryPurpose
+from campaigns.pipeline.attach import Attacher, hint_of
+from campaigns.pipeline.sheet_rows import ADDRESS_FIELD, NAME_FIELD, SheetRows, Unsendable
+
+__all__ = ["ADDRESS_FIELD", "NAME_FIELD", "Composed", "Composer", "Unsendable"]
 
 TEST_PREFIX = "[测试] "
-# Names under which a row's or contact's address and name can always be written.
-ADDRESS_FIELD, NAME_FIELD = "邮箱", "姓名"
-
-
-class Unsendable(Exception):
-    """This delivery cannot be composed. `detail` names the cell or cause, never a cell's content."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.detail = detail
 
 
 @dataclass(frozen=True)
@@ -58,6 +49,7 @@ class Composed:
     envelope: Envelope
     content: bytes
     rendered: Rendered
+    files: Sequence[Attachment] = ()
 
 
 def _token_keys() -> list[bytes]:
@@ -108,21 +100,36 @@ class Composer:
             raise Unsendable(f"message_{fault.kind}", "From") from fault
         except SigningFault as fault:
             raise Unsendable("key_unusable", campaign.from_address.rpartition("@")[2]) from fault
-        self.columns: list[dict[str, Any]] = campaign.workbook.columns if campaign.workbook else []
+        self.rows = SheetRows(campaign) if campaign.workbook else None
+        self.attacher = Attacher(campaign, self.rows) if campaign.attachment and self.rows else None
 
     def compose(self, delivery: Delivery) -> Composed:
         """Renders, builds and signs; raises Unsendable."""
         rendered = self.render(delivery)
-        message = self._message(delivery, rendered)
+        files = self.files(delivery)
+        message = self._message(delivery, rendered, files)
         now = timezone.now()
         content = message.content([signer.sign(message, now=now) for signer in self.signers])
-        return Composed(delivery, self._envelope(delivery, len(content)), content, rendered)
+        return Composed(delivery, self._envelope(delivery, len(content)), content, rendered, files)
+
+    def files(self, delivery: Delivery) -> list[Attachment]:
+        """The payslip as a file, where the campaign sends one; raises Unsendable."""
+        if self.attacher is None or delivery.row_id is None:
+            return []
+        try:
+            return self.attacher.files(delivery)
+        except ContentDestroyed as error:
+            raise Unsendable("content_destroyed", "") from error
+        except AttachmentFault as error:
+            raise Unsendable("message_attachment", "") from error
 
     def render(self, delivery: Delivery) -> Rendered:
         """Subject, HTML and text with this recipient's values."""
         try:
-            if delivery.row_id is not None:
-                values, cells = self._row_values(delivery)
+            if delivery.row_id is not None and self.rows is not None:
+                values = self.rows.values(delivery.row)
+                # What an encrypted file protects does not stand beside it in clear.
+                cells = [] if self.attacher else self.rows.table(delivery)
             else:
                 values, cells = contact_values(delivery), []
             rendered = self.renderer.render(values, rows=cells, extra=self._extra(delivery))
@@ -141,12 +148,15 @@ class Composer:
             "address": delivery.address,
             "title": self.campaign.name,
             "sender_name": self.campaign.from_name,
+            "password_hint": hint_of(self.campaign),
         }
         if not self.campaign.is_payslip:
             extra["unsubscribe_url"] = self._unsubscribe_url(delivery)
         return extra
 
-    def _message(self, delivery: Delivery, rendered: Rendered) -> Message:
+    def _message(
+        self, delivery: Delivery, rendered: Rendered, files: Sequence[Attachment]
+    ) -> Message:
         # The same at every attempt: it is stored when the first one begins.
         delivery.message_id = delivery.message_id or message_id(
             delivery.pk or 0, self.campaign.pk or 0, self.message_id_key, self.domain
@@ -163,6 +173,7 @@ class Composer:
                 message_id=delivery.message_id,
                 date=timezone.now(),
                 headers=headers,
+                attachments=files,
             )
         except (MessageFault, AddressFault) as error:
             raise Unsendable(f"message_{error.kind}", getattr(error, "field", "")) from error
@@ -185,73 +196,16 @@ class Composer:
         return "" if delivery.purpose == DeliveryPurpose.TEST else self._recipient(delivery)
 
     def _recipient(self, delivery: Delivery) -> str:
-        if delivery.row is not None:
-            return str(self._opened(delivery.row).get("name") or "")
+        if delivery.row is not None and self.rows is not None:
+            return self.rows.name(delivery.row)
         return delivery.contact.name if delivery.contact else ""
-
-    # A workbook's row ------------------------------------------------------------------------
-
-    def _row_values(self, delivery: Delivery) -> tuple[dict[str, str], list[Cell]]:
-        """This row's values by column name, and the cells of every row that goes into the message.
-
-        Where several rows are merged, each begins with a cell that counts them.
-        """
-        first = self._values(delivery.row)
-        rows = [delivery.row]
-        if self.campaign.duplicates == Duplicates.MERGED:
-            rows = (
-                list(delivery.row.workbook.rows.filter(address_key=delivery.row.address_key))
-                or rows
-            )
-        cells: list[Cell] = []
-        for number, row in enumerate(rows, 1):
-            if len(rows) > 1:
-                cells.append(Cell(f"第 {number} 份", f"共 {len(rows)} 份"))
-            self._values(row)  # raises for a cell that cannot be read, in any of the rows
-            cells += self._cells(row)
-        return first, cells
-
-    def _opened(self, row: WorkbookRow) -> dict[str, Any]:
-        """The row's sealed JSON, opened once a message."""
-        opened = row.__dict__.get("_opened")
-        if opened is None:
-            opened = row._opened = self.campaign.workbook.data_key.open_json(row.sealed)
-        return opened
-
-    def _values(self, row: WorkbookRow) -> dict[str, str]:
-        opened = self._opened(row)
-        unreadable = [
-            self._cell(row, index) for index, value in enumerate(opened["values"]) if value is None
-        ]
-        if unreadable and self.campaign.is_payslip:
-            raise Unsendable("unreadable_cell", ", ".join(unreadable[:5]))
-        names = (column["name"] for column in self.columns)
-        values = {
-            name: value
-            for name, value in zip(names, opened["values"], strict=False)
-            if value is not None
-        }
-        return {ADDRESS_FIELD: row.address, NAME_FIELD: opened.get("name") or "", **values}
-
-    def _cells(self, row: WorkbookRow) -> list[Cell]:
-        """Every visible column but address and name, in the sheet's order."""
-        left_out = {self.campaign.workbook.address_column, self.campaign.workbook.name_column}
-        values = self._opened(row)["values"]
-        return [
-            Cell(column["name"], values[index] or "")
-            for index, column in enumerate(self.columns)
-            if index not in left_out and index < len(values)
-        ]
-
-    def _cell(self, row: WorkbookRow, index: int) -> str:
-        letter = self.columns[index]["letter"] if index < len(self.columns) else "?"
-        return f"{self.campaign.workbook.sheet}!{letter}{row.number}"
 
     def _place(self, delivery: Delivery, error: RenderError) -> str:
         """The template's part and line, and the cell if a field is missing."""
-        for index, column in enumerate(self.columns):
-            if column["name"] == error.field and delivery.row is not None:
-                return self._cell(delivery.row, index)
+        if self.rows is not None and delivery.row is not None:
+            index = self.rows.index(error.field)
+            if index is not None:
+                return self.rows.place(delivery.row, index)
         place = f"{error.part}:{error.line}" if error.line else str(error.part)
         return f"{place} {error.field}".strip() if error.field else place
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import SigningKey
 from campaigns.models import Campaign
 from campaigns.models.workbook import ReadingState
+from campaigns.pipeline.preflight_attachment import attachments
 from campaigns.pipeline.preflight_audience import Audience, audience_of, dead_addresses
 from campaigns.pipeline.preflight_finding import BLOCK, INFO, WARN, Finding, Place
 from campaigns.pipeline.preflight_limits import limits
@@ -33,6 +34,7 @@ def check(campaign: Campaign) -> list[Finding]:
     else:
         found += _template(campaign, audience)
         found += audience.findings()
+        found += attachments(campaign)
         found += limits(campaign, audience.recipients)
     order = (BLOCK, WARN, INFO)
     return sorted(found, key=lambda finding: order.index(finding.severity))

@@ -57,6 +57,17 @@ TEXTS: dict[str, Promise] = {
     "too_slow": _("按限速要发 %(duration)s，超过了放弃投递的期限（%(hours)s 小时）。"),
     "forecast": _("按限速，发完大约需要 %(duration)s。"),
     "recipients": _("共 %(number)s 位收件人。"),
+    "no_password_column": _("工作簿里没有“%(column)s”这一列，附件没有密码。"),
+    "no_password": _("有 %(total)s 行的密码是空的：这些不会发出，其余照常。"),
+    "password_short": _("有 %(total)s 行的密码太短：这些不会发出，其余照常。"),
+    "password_characters": _(
+        "有 %(total)s 行的密码含字母和数字以外的字符：这些不会发出，其余照常。"
+    ),
+    "password_same": _("%(total)s 个附件的密码全都一样，等于没有加密。请换一列。"),
+    "hint_leaks": _("密码提示里写出了密码本身。"),
+    "password_in_body": _("模板把“%(column)s”写进了正文，附件的密码等于公开了。"),
+    "fields_in_clear": _("正文没有加密，却写出了这些列：%(fields)s。"),
+    "no_password_hint": _("模板里没有 password_hint，收件人不知道怎么打开附件。"),
     "suppressed": _("其中 %(number)s 个地址在屏蔽名单里，不会发送。"),
     "unsubscribed": _("名单里另有 %(number)s 位已退订，不会发送。"),
 }
@@ -64,6 +75,8 @@ TEXTS: dict[str, Promise] = {
 HINTS: dict[str, Promise] = {
     "empty_field": _("在 Excel 里补上后重新上传，或在模板里写 default。"),
     "unreadable_cell": _("在 Excel 里打开并保存一次，再重新上传。"),
+    "no_password": _("在工作簿里补上后重新上传。"),
+    "no_password_hint": _("在模板里写 {{ password_hint }}；默认的工资条模板已经写好。"),
     "public_url": _("请管理员设置 PUBLIC_URL；内网使用可由超级管理员允许。"),
 }
 

@@ -6,7 +6,16 @@ from html.parser import HTMLParser
 import pytest
 
 from campaigns.mailer.payslip_template import default_newsletter, default_payslip
-from campaigns.mailer.template import Cell, Renderer, RenderError, check, empty_fields, fields_used
+from campaigns.mailer.template import (
+    Cell,
+    Renderer,
+    RenderError,
+    TemplateSource,
+    check,
+    empty_fields,
+    extras_used,
+    fields_used,
+)
 
 ROWS = [
     Cell("工号", "0042"), Cell("应发项目/基本工资", "8,000.00"), Cell("应发项目/奖金", "500.00"),
@@ -67,6 +76,27 @@ def test_its_text_part_reads_like_a_letter():
         "工号  0042\n应发项目\n基本工资  8,000.00\n奖金  500.00\n扣款项目\n社保  -300.00\n实发工资  8,200.00\n\n"
         "<本月>含季度奖\n\n工资信息属个人隐私，请勿转发。如有疑问，请直接联系人力资源部（李四）。\n"
     )
+
+
+def test_with_a_hint_the_slip_is_an_attachment_and_the_hint_stands_in_its_place():
+    hint = {"password_hint": "打开附件的密码是您的身份证号的后 6 位。", "note": ""}
+    letter = Renderer(default_payslip()).render({}, rows=[], extra=EXTRA | hint)
+    assert letter.text == (
+        "2026年11月工资条\n\n张三，您好：\n\n您的工资明细在附件里，请核对。\n\n打开附件的密码是您的身份证号的后 6 位。\n\n"
+        "工资信息属个人隐私，请勿转发。如有疑问，请直接联系人力资源部（李四）。\n"
+    )
+    assert payslip().html.count("附件") == 0
+
+
+def test_a_template_tells_which_names_of_ours_it_uses():
+    assert extras_used(default_payslip()) == {
+        "title",
+        "name",
+        "note",
+        "sender_name",
+        "password_hint",
+    }
+    assert extras_used(TemplateSource("{{ 姓名 }}", '{{ row["password_hint"] }}')) == set()
 
 
 def test_the_note_is_escaped_and_left_out_where_there_is_none():
