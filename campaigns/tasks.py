@@ -6,18 +6,26 @@ acknowledged early and never retried by Celery.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
 from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_shutting_down
 from django.conf import settings
 from django.dispatch import receiver
+from kombu.exceptions import OperationalError as BrokerError
 
 from campaigns.models.signals import work_waiting
 from campaigns.pipeline import collect, import_contacts, load, plan, probe, send, sweep, work
 from config.celery import app
+
+log = logging.getLogger(__name__)
+# Set in a worker that was asked to end. With a prefork pool the children do not hear of it: there a
+# batch ends by BATCH_SECONDS.
+_shutting_down = threading.Event()
 
 app.conf.beat_schedule = {
     "tick": {
@@ -64,7 +72,7 @@ def plan_campaign(campaign_id: int) -> None:
 @shared_task(name="campaigns.send_batch")
 def send_batch(relay_id: int) -> None:
     """Where a batch leaves more to do, the next one starts at once instead of with the next tick."""
-    if send.send_batch(relay_id, worker_name()):
+    if send.send_batch(relay_id, worker_name(), _shutting_down.is_set):
         send_batch.delay(relay_id)
 
 
@@ -94,11 +102,17 @@ def run_probe(probe_id: int) -> None:
     probe.run(probe_id)
 
 
+@worker_shutting_down.connect
+def stop_batches(**_rest: Any) -> None:
+    """SIGTERM: Celery waits for what runs, and a batch ends after its message in flight."""
+    _shutting_down.set()
+
+
 _BY_KIND = {
-    "tick": lambda _id: tick.delay(),
-    "read_workbook": read_workbook.delay,
-    "import_contacts": import_list.delay,
-    "run_probe": run_probe.delay,
+    "tick": tick,
+    "read_workbook": read_workbook,
+    "import_contacts": import_list,
+    "run_probe": run_probe,
 }
 
 
@@ -106,9 +120,9 @@ _BY_KIND = {
 def nudge(sender: Any, kind: str, id: int | None, **_rest: Any) -> None:
     """Work starts a moment earlier than the next tick; nothing depends on it.
 
-    A broker that is away must not break the page that announced the work.
+    A broker that is away must not break the page that announced the work, nor keep it waiting.
     """
     try:
-        _BY_KIND[kind](id)
-    except app.connection_for_write().connection_errors:
-        return
+        _BY_KIND[kind].apply_async([] if id is None else [id], retry=False)
+    except BrokerError:
+        log.warning("The broker is away: the next tick after its return does the work.")
