@@ -238,10 +238,12 @@ from datetime import timedelta
 from django.utils import timezone
 from accounts.models import Relay, Team
 from campaigns.models import Claim
+from campaigns.pipeline.claim import server_started_at
 team = Team.objects.create(name="甲")
 relay = Relay.objects.create(team=team, name="中继", host="relay.example", from_addresses=[])
 ago = timezone.now() - timedelta(minutes=5)
-print(Claim.objects.create(team=team, relay=relay, worker="gone", lease_until=ago).pk)
+given = {"worker": "gone", "lease_until": ago, "server_started_at": server_started_at()}
+print(Claim.objects.create(team=team, relay=relay, **given).pk)
 """
 
 
