@@ -25,6 +25,12 @@ NAMES = (
     "raw_rates",
     "stages",
     "throughput",
+    "slow_line",
+    "growth",
+    "idle",
+    "bounces",
+    "workbooks",
+    "contacts",
 )
 
 
