@@ -43,6 +43,11 @@ urlpatterns = [
         preview.campaign_preview_html,
         name="campaign_preview_html",
     ),
+    path(
+        "campaigns/<int:pk>/preview/file/",
+        preview.campaign_preview_file,
+        name="campaign_preview_file",
+    ),
     path("campaigns/<int:pk>/test/", campaign_acts.campaign_test, name="campaign_test"),
     path("campaigns/<int:pk>/launch/", campaign_acts.campaign_launch, name="campaign_launch"),
     path("campaigns/<int:pk>/pause/", campaign_acts.campaign_pause, name="campaign_pause"),

@@ -93,6 +93,11 @@ class CampaignForm(forms.ModelForm):
         if self.instance.pk and not self.is_bound:
             self.initial["audience"] = audience_value(self.instance)
 
+    @property
+    def plain_fields(self) -> list[forms.BoundField]:
+        """Those that the page draws one below the other."""
+        return list(self)
+
     def _choose(self, name: str, rows: QuerySet[Any], label: Any) -> None:
         field = self.fields[name]
         field.queryset, field.required, field.empty_label = rows, True, label

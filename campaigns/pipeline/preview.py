@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from campaigns.mailer.address import AddressFault, address_key
+from campaigns.mailer.attachment import Attachment
 from campaigns.mailer.smtp import Envelope
 from campaigns.models import Campaign, Contact, Delivery, WorkbookRow
 from campaigns.models.campaign import Duplicates
@@ -38,6 +39,7 @@ class Shown:
     headers: Sequence[tuple[str, str]]
     source: bytes
     envelope: Envelope
+    files: Sequence[Attachment] = ()
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ def show(campaign: Campaign, delivery: Delivery) -> Shown:
         _headers(composed.content),
         composed.content,
         composed.envelope,
+        composed.files,
     )
 
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import Relay, Right
 from campaigns.forms.campaign import LIST, WORKBOOK, CampaignForm
+from campaigns.forms.payslip import ATTACHMENT, PayslipForm
 from campaigns.models import Campaign, ContactList, ContentGrant, MessageTemplate, Workbook
 from campaigns.models.campaign import CampaignState
 from campaigns.models.template import Kind
@@ -33,6 +34,7 @@ Row = TypeVar("Row", bound=Model)
 CHANGEABLE = (
     *("name", "template", "relay", "from_name", "from_address", "reply_to"),
     *("duplicates", "in_doubt_policy", "contact_list", "workbook"),
+    *ATTACHMENT,
 )
 
 
@@ -68,7 +70,7 @@ def _edit(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     purpose = Purpose.PAYSLIP if campaign.kind == Kind.PAYSLIP else Purpose.LIST
     workbooks = readable_workbooks(request).filter(purpose=purpose)
     _refuse_foreign(request, campaign.kind, workbooks)
-    form = CampaignForm(
+    form = (PayslipForm if campaign.kind == Kind.PAYSLIP else CampaignForm)(
         request.POST or None,
         instance=campaign,
         initial=None if campaign.pk else _suggested(request, campaign.kind, workbooks),
@@ -115,9 +117,7 @@ def _refuse_foreign(request: HttpRequest, kind: str, workbooks) -> None:
     named(lists if audience == LIST else workbooks, number)
 
 
-def _suggested(
-    request: HttpRequest, kind: str, workbooks: QuerySet[Workbook]
-) -> dict[str, object]:
+def _suggested(request: HttpRequest, kind: str, workbooks: QuerySet[Workbook]) -> dict[str, object]:
     """From a link (?audience=workbook:5), what the last campaign of this kind used, and what there
     is only one of: a choice among one is none."""
     last = Campaign.objects.filter(team=request.team, kind=kind).order_by("-created_at").first()
@@ -128,6 +128,8 @@ def _suggested(
         initial["name"] = book.name.rpartition(".")[0] or book.name
     if last is not None:
         names = ("template", "relay", "from_name", "from_address", "reply_to", "in_doubt_policy")
+        # A column's name belongs to the content.
+        names += ATTACHMENT if last.is_payslip and last.content_visible_to(request.user) else ()
         return initial | {name: getattr(last, name) for name in names}
     relay = only(Relay.objects.filter(team=request.team, enabled=True))
     whole = [entry for entry in relay.from_addresses if entry[:1] != "@"] if relay else []

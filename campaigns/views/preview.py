@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.http import content_disposition_header
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
@@ -55,6 +56,30 @@ def campaign_preview_html(request: HttpRequest, pk: int) -> HttpResponse:
     if shown is None:
         raise Http404
     return framed(shown.html)
+
+
+@member()
+@require_safe
+def campaign_preview_file(request: HttpRequest, pk: int) -> HttpResponse:
+    """?at=…&file=<0, 1, …>: the file as its person gets it, still encrypted."""
+    campaign = readable_campaign(request, pk)
+    recipient = named(preview.recipients(campaign), request.GET.get("at"))
+    shown = _shown(campaign, recipient)["shown"] if recipient is not None else None
+    number = request.GET.get("file", "0")
+    files = shown.files if shown is not None else ()
+    if not (number.isascii() and number.isdecimal() and int(number[:3]) < len(files)):
+        raise Http404
+    return download(files[int(number)])
+
+
+def download(file: preview.Attachment) -> HttpResponse:
+    """For saving, never shown as a page of ours."""
+    response = HttpResponse(file.data, content_type=file.media_type)
+    response["Content-Disposition"] = content_disposition_header(True, file.name)
+    response["Cache-Control"] = "no-store, private"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
 
 
 def _wanted(campaign: Campaign, request: HttpRequest, words: str) -> tuple[Any, bool]:

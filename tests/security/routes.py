@@ -59,6 +59,7 @@ NEEDS: dict[str, set[Right]] = {
     # Whoever has a grant, whatever his role: World's people without a right have none.
     "campaigns:campaign_preview": PAYSLIPS,
     "campaigns:campaign_preview_html": PAYSLIPS,
+    "campaigns:campaign_preview_file": PAYSLIPS,
     "campaigns:campaign_test": PAYSLIPS,
     "campaigns:campaign_launch": PAYSLIPS,
     "campaigns:campaign_pause": PAYSLIPS,
