@@ -22,6 +22,7 @@ ENTRIES = [
     (_("发信账号"), "campaigns:relays", "server", {Right.RELAYS}),
     (_("退信邮箱"), "campaigns:mailboxes", "inbox", {Right.RELAYS}),
     (_("DKIM 密钥"), "campaigns:keys", "key", {Right.RELAYS}),
+    (_("域名检查"), "campaigns:domains", "world", {Right.RELAYS}),
     (_("团队"), "accounts:members", "team", {Right.MEMBERS}),
     (_("邮件沙箱"), "sandbox:inbox", "sandbox", {Right.SEE}),
 ]

@@ -19,7 +19,17 @@ from django.dispatch import receiver
 from kombu.exceptions import OperationalError as BrokerError
 
 from campaigns.models.signals import work_waiting
-from campaigns.pipeline import collect, import_contacts, load, plan, probe, send, sweep, work
+from campaigns.pipeline import (
+    collect,
+    domain_check,
+    import_contacts,
+    load,
+    plan,
+    probe,
+    send,
+    sweep,
+    work,
+)
 from config.celery import app
 
 log = logging.getLogger(__name__)
@@ -39,6 +49,8 @@ app.conf.beat_schedule = {
         "schedule": settings.POLL_SECONDS,
         "options": {"expires": max(settings.POLL_SECONDS, 10)},
     },
+    # Each domain is due once a day; this finds the due ones, and the new ones.
+    "domains": {"task": "campaigns.check_domains", "schedule": 60, "options": {"expires": 60}},
 }
 
 
@@ -97,6 +109,18 @@ def poll_mailbox(mailbox_id: int) -> None:
     collect.poll(mailbox_id)
 
 
+@shared_task(name="campaigns.check_domains")
+def check_domains() -> None:
+    domain_check.sync()
+    for row_id in domain_check.due():
+        check_domain.delay(row_id)
+
+
+@shared_task(name="campaigns.check_domain")
+def check_domain(row_id: int) -> None:
+    domain_check.run(row_id)
+
+
 @shared_task(name="campaigns.run_probe")
 def run_probe(probe_id: int) -> None:
     probe.run(probe_id)
@@ -113,6 +137,7 @@ _BY_KIND = {
     "read_workbook": read_workbook,
     "import_contacts": import_list,
     "run_probe": run_probe,
+    "check_domain": check_domain,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 
@@ -52,3 +53,17 @@ def number(name: str, default: int) -> int:
 def items(name: str, default: str | None = "") -> list[str]:
     """A list with commas between its items, blanks dropped; without a default it must be set."""
     return [item.strip() for item in text(name, default).split(",") if item.strip()]
+
+
+def name_servers(name: str) -> list[tuple[str, int]]:
+    """IP addresses with commas between them, IPv4 ones with or without a port; anything else is an error."""
+    found = []
+    for item in items(name):
+        host, _colon, port = item.partition(":") if item.count(":") == 1 else (item, "", "53")
+        try:
+            found.append((str(ipaddress.ip_address(host)), int(port)))
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"{name}: {item!r} is no address of a name server."
+            ) from error
+    return found

@@ -234,6 +234,8 @@ CLAIM_BATCH = environment.number("CLAIM_BATCH", 200)
 BATCH_SECONDS = environment.number("BATCH_SECONDS", 60)
 TICK_SECONDS = environment.number("TICK_SECONDS", 2)
 POLL_SECONDS = environment.number("POLL_SECONDS", 60)
+# Name servers that the domain checks ask ("223.5.5.5,127.0.0.1:5353"); none: the system's.
+DNS_SERVERS = environment.name_servers("DNS_SERVERS")
 # A scheduled campaign that is later than this asks instead of sending (listed as a hold).
 LATE_START_HOURS = environment.number("LATE_START_HOURS", 4)
 

@@ -126,6 +126,11 @@ LAYERS = (
         for reading in ("read_workbook", "read_bounce")
     ),
     Layer(
+        "campaigns.management.commands.check_domain",
+        may=("campaigns.pipeline", "campaigns.mailer", "campaigns.domain_texts"),
+        never=(*HTTP, "celery"),
+    ),
+    Layer(
         "campaigns.management",
         may=("campaigns.pipeline", "campaigns.reasons"),
         never=(*HTTP, "celery"),
@@ -134,11 +139,14 @@ LAYERS = (
     Layer("campaigns.reasons", only=("django",), never=HTTP),
     # The same for what a workbook's reader could not take.
     Layer("campaigns.problem_texts", may=("campaigns.workbooks",), only=("django",), never=HTTP),
+    # And for what the DNS doctor found.
+    Layer("campaigns.domain_texts", may=("campaigns.mailer",), only=("django",), never=HTTP),
     # Rule 5.
     Layer(
         "campaigns.views",
         may=(
             "accounts",
+            "campaigns.domain_texts",
             "campaigns.forms",
             "campaigns.models",
             "campaigns.pipeline",

@@ -4,6 +4,7 @@ from campaigns.models.campaign import Campaign, CampaignCount, Release
 from campaigns.models.contact import Contact, ContactList, ListMember
 from campaigns.models.content import ContentGrant, DataKey
 from campaigns.models.delivery import Attempt, Claim, Delivery
+from campaigns.models.domain_check import DomainCheck
 from campaigns.models.feedback import Feedback, MaildropMessage, Suppression
 from campaigns.models.probe import Probe
 from campaigns.models.template import MessageTemplate
@@ -19,6 +20,7 @@ __all__ = [
     "ContentGrant",
     "DataKey",
     "Delivery",
+    "DomainCheck",
     "Feedback",
     "ListMember",
     "MaildropMessage",

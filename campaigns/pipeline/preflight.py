@@ -18,6 +18,7 @@ from campaigns.models import Campaign
 from campaigns.models.workbook import ReadingState
 from campaigns.pipeline.preflight_attachment import attachments
 from campaigns.pipeline.preflight_audience import Audience, audience_of, dead_addresses
+from campaigns.pipeline.preflight_domain import domain_findings
 from campaigns.pipeline.preflight_finding import BLOCK, INFO, WARN, Finding, Place
 from campaigns.pipeline.preflight_limits import limits
 from campaigns.pipeline.prepare import faults_of
@@ -36,6 +37,7 @@ def check(campaign: Campaign) -> list[Finding]:
         found += audience.findings()
         found += attachments(campaign)
         found += limits(campaign, audience.recipients)
+    found += domain_findings(campaign)
     order = (BLOCK, WARN, INFO)
     return sorted(found, key=lambda finding: order.index(finding.severity))
 

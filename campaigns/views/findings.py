@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.models import Right
+from campaigns import domain_texts
 from campaigns.models import Campaign
 from campaigns.models.campaign import Duplicates
 from campaigns.models.feedback import SuppressionReason
@@ -70,6 +71,7 @@ TEXTS: dict[str, Promise] = {
     "no_password_hint": _("模板里没有 password_hint，收件人不知道怎么打开附件。"),
     "suppressed": _("其中 %(number)s 个地址在屏蔽名单里，不会发送。"),
     "unsubscribed": _("名单里另有 %(number)s 位已退订，不会发送。"),
+    "domain_finding": _("域名检查：%(dns)s"),
 }
 
 HINTS: dict[str, Promise] = {
@@ -84,6 +86,7 @@ HINTS: dict[str, Promise] = {
 FIX_RIGHTS: dict[str, set[str]] = {
     "relays": {Right.RELAYS},
     "keys": {Right.RELAYS},
+    "domain": {Right.RELAYS},
     "lists": {Right.NEWSLETTERS},
 }
 
@@ -162,6 +165,7 @@ _WRITTEN: dict[str, Callable[[Any], str]] = {
     "reason": sentence,
     "part": lambda part: str(PARTS.get(part, part)),
     "decision": _decision,
+    "dns": domain_texts.sentence,
 }
 
 

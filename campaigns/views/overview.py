@@ -18,7 +18,7 @@ from campaigns.models import Campaign, CampaignCount, Workbook
 from campaigns.models.campaign import CampaignState, Hold
 from campaigns.models.delivery import DeliveryState
 from campaigns.models.workbook import Purpose, ReadingState
-from campaigns.pipeline import daily
+from campaigns.pipeline import daily, domain_check
 from campaigns.reasons import sentence
 from campaigns.views.access import member
 from campaigns.views.campaigns import listed, row_of
@@ -71,7 +71,7 @@ def tasks(request: HttpRequest) -> list[Task]:
     """What needs a person, the gravest first."""
     found = [*_campaign_tasks(request), *_workbook_tasks(request)]
     if Right.RELAYS in request.rights:
-        found += [*_relay_tasks(request), *_mailbox_tasks(request)]
+        found += [*_relay_tasks(request), *_mailbox_tasks(request), *_domain_tasks(request)]
     return found
 
 
@@ -126,6 +126,15 @@ def _mailbox_tasks(request: HttpRequest) -> list[Task]:
             _address("mailbox", pk),
         )
         for pk, name, error in rows.values_list("pk", "name", "last_error")[:20]
+    ]
+
+
+def _domain_tasks(request: HttpRequest) -> list[Task]:
+    rows = domain_check.alarms(request.team).values_list("pk", "domain", "relay__name")
+    text = _("%(domain)s 的 DNS 变了，经“%(relay)s”发的邮件会受影响。")
+    return [
+        Task("error", text % {"domain": domain, "relay": relay}, _address("domain", pk))
+        for pk, domain, relay in rows.order_by("domain", "pk")[:20]
     ]
 
 

@@ -50,3 +50,22 @@ def test_a_list_has_commas_and_no_blanks(monkeypatch: pytest.MonkeyPatch) -> Non
     assert environment.items("OTHER") == []
     with pytest.raises(ImproperlyConfigured):
         environment.items("OTHER", None)
+
+
+def test_name_servers_are_addresses_with_or_without_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THING", "223.5.5.5, 127.0.0.1:5353,2400:3200::1")
+    assert environment.name_servers("THING") == [
+        ("223.5.5.5", 53),
+        ("127.0.0.1", 5353),
+        ("2400:3200::1", 53),
+    ]
+    assert environment.name_servers("OTHER") == []
+
+
+@pytest.mark.parametrize("value", ["dns.example.com", "1.2.3", "127.0.0.1:x", "::1:99999:"])
+def test_a_name_server_that_is_no_address_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("THING", value)
+    with pytest.raises(ImproperlyConfigured, match="THING"):
+        environment.name_servers("THING")
