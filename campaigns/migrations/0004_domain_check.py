@@ -6,31 +6,60 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0002_sign_in_failures'),
-        ('campaigns', '0003_payslip_attachment'),
+        ("accounts", "0002_sign_in_failures"),
+        ("campaigns", "0003_payslip_attachment"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='DomainCheck',
+            name="DomainCheck",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('domain', models.CharField(max_length=253)),
-                ('findings', models.JSONField(default=list)),
-                ('facts', models.JSONField(default=dict)),
-                ('due_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('checked_at', models.DateTimeField(blank=True, null=True)),
-                ('changed_at', models.DateTimeField(blank=True, null=True)),
-                ('alarm_at', models.DateTimeField(blank=True, null=True)),
-                ('relay', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='domain_checks', to='accounts.relay')),
-                ('team', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.team')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("domain", models.CharField(max_length=253)),
+                ("findings", models.JSONField(default=list)),
+                ("facts", models.JSONField(default=dict)),
+                ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("checked_at", models.DateTimeField(blank=True, null=True)),
+                ("changed_at", models.DateTimeField(blank=True, null=True)),
+                ("alarm_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "relay",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="domain_checks",
+                        to="accounts.relay",
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.team",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['due_at'], name='domain_check_due'), models.Index(condition=models.Q(('alarm_at__isnull', False)), fields=['team'], name='domain_check_alarm')],
-                'constraints': [models.UniqueConstraint(fields=('relay', 'domain'), name='domain_check_once_per_relay')],
+                "indexes": [
+                    models.Index(fields=["due_at"], name="domain_check_due"),
+                    models.Index(
+                        condition=models.Q(("alarm_at__isnull", False)),
+                        fields=["team"],
+                        name="domain_check_alarm",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("relay", "domain"), name="domain_check_once_per_relay"
+                    )
+                ],
             },
         ),
     ]
