@@ -52,11 +52,11 @@ def test_it_costs_the_same_however_many_campaigns_there_are(scene, django_assert
     launched(scene.payslips(hr))
     client = scene.client(Role.HR, Role.MAIL_ADMIN, Role.MARKETER)
     client.get("/")
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(18):
         client.get("/")
     for state in ("running", "finished", "paused", "cancelled", "running"):
         deliveries(launched(scene.payslips(hr), state), "accepted", "queued")
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(18):
         client.get("/")
 
 
