@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 CATALOGUE = ROOT / "locale/en/LC_MESSAGES/django.po"
 RENEW = "run `make messages` and write the English into locale/en/LC_MESSAGES/django.po"
 MARKERS = {"_", "_now", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
+WITH_CONTEXT = {"pgettext", "pgettext_lazy"}
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w+\}")
 HAN = re.compile(r"[\u3400-\u9fff]")
 # Where a Chinese word stands in the English on purpose: what a provider's page is labelled with.
@@ -66,24 +67,30 @@ def sentences() -> list[Entry]:
     return [entry for entry in catalogue() if entry.msgid]
 
 
-def marked_in_python(source: str) -> Iterator[str]:
+def marked_in_python(source: str) -> Iterator[tuple[str, str]]:
+    """Context and sentence of every call of a marker."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in MARKERS:
-            first = node.args[0] if node.args else None
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                yield first.value
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func).rpartition(".")[2]
+        words = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
+        if name in MARKERS and words and isinstance(words[0], str):
+            yield "", words[0]
+        elif name in WITH_CONTEXT:
+            yield words[0], words[1]
 
 
-def marked_in_template(source: str) -> Iterator[str]:
+def marked_in_template(source: str) -> Iterator[tuple[str, str]]:
     """By Django's own reading of templates, which `makemessages` hands to xgettext too."""
-    calls = re.compile(r"\b(?:n?gettext|_)\((u?\"(?:[^\"\\]|\\.)*\"|u?'(?:[^'\\]|\\.)*')")
+    text = r"u?(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')"
+    calls = re.compile(rf"\b(?:n?gettext|_)\({text}|\bpgettext\({text}, {text}")
     for found in calls.finditer(templatize(source)):
-        # xgettext reads a percent sign of a template doubled, as the catalogue has it.
-        yield ast.literal_eval(found[1])
+        plain, context, sentence = found.groups()
+        yield ast.literal_eval(context or '""'), ast.literal_eval(plain or sentence)
 
 
 def test_every_marked_sentence_is_in_the_catalogue() -> None:
-    known = {entry.msgid for entry in sentences()}
+    known = {(entry.context, entry.msgid) for entry in sentences()}
     missing = {}
     for folder in ("accounts", "campaigns", "config"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -132,18 +139,21 @@ def test_what_begins_or_ends_with_a_blank_or_a_line_keeps_it() -> None:
     assert wrong == []
 
 
+def said(compiled: gettext.GNUTranslations, entry: Entry) -> str:
+    if entry.plural:
+        return compiled.ngettext(entry.msgid, entry.plural, 1)
+    if entry.context:
+        return compiled.pgettext(entry.context, entry.msgid)
+    return compiled.gettext(entry.msgid)
+
+
 def test_the_compiled_catalogue_says_the_same() -> None:
     with CATALOGUE.with_suffix(".mo").open("rb") as file:
         compiled = gettext.GNUTranslations(file)
     stale = [
         entry.msgid
         for entry in sentences()
-        if all(entry.texts)
-        and (
-            compiled.ngettext(entry.msgid, entry.plural, 1) != entry.texts[0]
-            if entry.plural
-            else compiled.gettext(entry.msgid) != entry.texts[0]
-        )
+        if all(entry.texts) and said(compiled, entry) != entry.texts[0]
     ]
     assert stale == [], RENEW
 
@@ -151,11 +161,12 @@ def test_the_compiled_catalogue_says_the_same() -> None:
 @pytest.mark.parametrize(
     ("source", "found"),
     [
-        ('{% load i18n %}{% translate "投递" %}', ["投递"]),
-        ('{% load i18n %}{% include "x" with a=_("甲") %}', ["甲"]),
+        ('{% load i18n %}{% translate "投递" %}', [("", "投递")]),
+        ('{% load i18n %}{% translate "模板" context "menu" as x %}', [("menu", "模板")]),
+        ('{% load i18n %}{% include "x" with a=_("甲") %}', [("", "甲")]),
         (
             "{% load i18n %}{% blocktranslate %}共 {{ n }} 封{% endblocktranslate %}",
-            ["共 %(n)s 封"],
+            [("", "共 %(n)s 封")],
         ),
     ],
 )
@@ -164,7 +175,8 @@ def test_it_reads_templates(source: str, found: list[str]) -> None:
 
 
 def test_it_reads_python() -> None:
-    assert list(marked_in_python('_("甲")\nx = gettext_lazy("乙" "丙")\nf("丁")')) == ["甲", "乙丙"]
+    source = '_("甲")\nx = gettext_lazy("乙" "丙")\nf("丁")\npgettext_lazy("menu", "戊")'
+    assert list(marked_in_python(source)) == [("", "甲"), ("", "乙丙"), ("menu", "戊")]
 
 
 def test_it_reads_the_catalogues_syntax() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import Team
 from campaigns.models.contact import ContactList
@@ -26,7 +27,7 @@ class ReadingState(models.TextChoices):
     UPLOADED = "uploaded", _("等待读取")
     READING = "reading", _("正在读取")
     CHOOSING = "choosing", _("请选择工作表")
-    READ = "read", _("待确认")
+    READ = "read", pgettext_lazy("workbook", "待确认")
     REJECTED = "rejected", _("无法读取")
     CONFIRMED = "confirmed", _("已确认")
 
