@@ -111,7 +111,7 @@ LAYERS = (
     Layer(
         "campaigns.tasks",
         may=("campaigns.pipeline", "campaigns.models.signals", "config.celery"),
-        only=("celery", "django"),
+        only=("celery", "django", "kombu"),
         never=HTTP,
     ),
     # Quickstart puts everything together in one process: web, worker, beat, sandbox and demo data.

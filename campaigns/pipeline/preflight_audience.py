@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from campaigns.mailer.template import TemplateSource, empty_fields
-from campaigns.models import Campaign, Feedback, ListMember, Suppression, WorkbookRow
+from campaigns.models import Campaign, Feedback, ListMember, Suppression, Workbook, WorkbookRow
 from campaigns.models.campaign import Duplicates
 from campaigns.models.contact import MemberStatus
 from campaigns.models.content import ContentDestroyed
@@ -244,6 +244,11 @@ class Members(Audience):
         return None
 
     def findings(self) -> Iterator[Finding]:
+        # An import becomes visible in chunks: a launch now would reach a part of the list alone.
+        if Workbook.objects.filter(
+            import_list=self.campaign.contact_list_id, imported_at=None
+        ).exists():
+            yield Finding("import_running", BLOCK, fix="workbooks")
         if not self.recipients:
             yield Finding("no_recipients", BLOCK, fix="campaign_edit")
             return

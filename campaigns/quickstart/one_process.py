@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from celery.beat import EmbeddedService
+from django.conf import settings
 from waitress.server import create_server
 
 from config.celery import app
@@ -55,7 +56,15 @@ def worker_and_beat() -> Iterator[None]:
 def web(host: str, port: int) -> Iterator[int]:
     """The web server in a thread; yields its real port. Raises PortTaken."""
     try:
-        server = create_server(application, host=host, port=port, threads=WEB_THREADS)
+        server = create_server(
+            application,
+            host=host,
+            port=port,
+            threads=WEB_THREADS,
+            # An upload stays in memory: an overflow would lie in clear in the temporary folder.
+            inbuf_overflow=settings.MAX_WORKBOOK_BYTES + 2**20,
+            max_request_body_size=settings.MAX_WORKBOOK_BYTES + 2**20,
+        )
     except OSError as error:
         raise PortTaken(str(port)) from error
     thread = threading.Thread(target=server.run, name="web", daemon=True)

@@ -36,6 +36,7 @@ TEXTS: dict[str, Promise] = {
     ),
     "no_audience": _("还没有选择收件人。"),
     "no_recipients": _("没有收件人。"),
+    "import_running": _("这个名单正在导入，等导入完成后再启动。"),
     "no_template": _("还没有选择模板。"),
     "template_fault": _("模板（%(part)s 第 %(line)s 行第 %(column)s 列）：%(text)s"),
     "workbook_unconfirmed": _("工作簿“%(name)s”还没有确认。"),

@@ -226,6 +226,17 @@ def test_who_left_or_is_suppressed_is_counted(scene):
     assert found["recipients"].params["number"] == 2
 
 
+def test_a_list_that_is_being_imported_waits_for_its_rest(scene):
+    campaign = scene.newsletter("a@x.example")
+    book = scene.workbook()
+    book.import_list = campaign.contact_list
+    book.save()
+    assert "import_running" in grave(campaign)
+    book.imported_at = timezone.now()
+    book.save()
+    assert "import_running" not in grave(campaign)
+
+
 def test_a_contact_without_a_value_is_named_by_its_address(scene):
     template = scene.template("newsletter", html="<p>{{ 城市 }} {{ unsubscribe_url }}</p>")
     made = scene.contacts("a@x.example", 城市="北京")
