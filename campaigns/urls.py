@@ -127,6 +127,7 @@ urlpatterns = [
     path("keys/<int:pk>/delete/", keys.key_delete, name="key_delete"),
     path("domains/", domains.domains, name="domains"),
     path("domains/recheck/", domains.domains_recheck, name="domains_recheck"),
+    path("domains/live/", domains.domains_live, name="domains_live"),
     path("domains/<int:pk>/", domains.domain, name="domain"),
     path("domains/<int:pk>/live/", domains.domain_live, name="domain_live"),
     path("domains/<int:pk>/recheck/", domains.domain_recheck, name="domain_recheck"),

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
-from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -36,13 +35,25 @@ _RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 @require_safe
 def domains(request: HttpRequest) -> HttpResponse:
     """The matrix: a card for each domain, a line for each relay, a mark for each part."""
+    return render(request, "campaigns/domains/list.html", _matrix(request))
+
+
+@member(Right.RELAYS)
+@require_safe
+def domains_live(request: HttpRequest) -> HttpResponse:
+    """The matrix alone; it polls itself while checks are under way."""
+    return render(request, "campaigns/domains/matrix.html", _matrix(request))
+
+
+def _matrix(request: HttpRequest) -> dict[str, Any]:
     rows = _rows(request).order_by("domain", "relay__name", "pk")
     cards = [
         {"domain": domain, "rows": [_line(row) for row in found]}
         for domain, found in groupby(rows, key=lambda row: row.domain)
     ]
     columns = [part_label(part) for part in COLUMNS]
-    return render(request, "campaigns/domains/list.html", {"cards": cards, "columns": columns})
+    is_open = any(line["open"] for card in cards for line in card["rows"])
+    return {"cards": cards, "columns": columns, "open": is_open}
 
 
 @member(Right.RELAYS)
@@ -74,7 +85,6 @@ def domains_recheck(request: HttpRequest) -> HttpResponse:
     """All of the team's, those of a relay that has only just been added included."""
     domain_check.sync(request.team)
     domain_check.ask(DomainCheck.objects.filter(team=request.team))
-    messages.success(request, _("正在检查，稍后刷新即可看到结果。"))
     return redirect("campaigns:domains")
 
 
@@ -93,14 +103,18 @@ def _line(row: DomainCheck) -> dict[str, Any]:
         "row": row,
         "open": domain_check.is_open(row),
         "words": _summary(row),
-        "marks": [{"part": part_label(part), **_mark(row, worst[part], whole)} for part in COLUMNS],
+        "marks": [
+            {"part": part_label(part), **_mark(row, part, worst[part], whole)} for part in COLUMNS
+        ],
     }
 
 
-def _mark(row: DomainCheck, severity: str, whole: str) -> dict[str, str]:
+def _mark(row: DomainCheck, part: str, severity: str, whole: str) -> dict[str, str]:
     """A symbol with its word; nothing is said of a part where the domain itself was not looked at."""
     if row.checked_at is None or (whole and not severity):
         return {"css": "none", "icon": "minus", "word": _("未检查")}
+    if not severity and not _applies(row, part):
+        return {"css": "none", "icon": "minus", "word": _("不适用")}
     if severity in ("", "notice"):
         return {"css": "ok", "icon": "circle-check", "word": _("正常")}
     icons = {"error": "circle-x", "warning": "alert-triangle", "unchecked": "question-mark"}
@@ -136,8 +150,12 @@ def _sound_parts(row: DomainCheck) -> list[str]:
     if row.checked_at is None or any(_of_part(row.findings, "domain")):
         return []
     parts = [part for part in COLUMNS if not any(_of_part(row.findings, part))]
-    # Most relays are somebody else's servers: their reverse names are not looked at.
-    return [part_label(part) for part in parts if part != "ptr"]
+    return [part_label(part) for part in parts if _applies(row, part)]
+
+
+def _applies(row: DomainCheck, part: str) -> bool:
+    """A provider's servers have its own reverse names, which are not looked at."""
+    return part != "ptr" or bool(row.facts.get("addresses"))
 
 
 def _problem(domain: str, finding: Mapping[str, Any]) -> dict[str, Any]:

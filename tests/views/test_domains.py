@@ -58,7 +58,7 @@ def test_the_matrix_has_a_line_for_each_relay_and_a_mark_for_each_part(scene, cl
     marks = [
         card for card in client.get("/domains/").context["cards"][0]["rows"] if card["row"] == row
     ]
-    assert [mark["css"] for mark in marks[0]["marks"]] == ["ok", "error", "ok", "notice", "ok"]
+    assert [mark["css"] for mark in marks[0]["marks"]] == ["ok", "error", "ok", "notice", "none"]
     assert "1 个问题" in html
 
 
@@ -104,10 +104,10 @@ def test_what_strangers_published_is_escaped(scene, client):
             "params": {"domain": "corp.example", "term": "<script>x</script>"},
             "record": {"type": "TXT", "name": "corp.example", "value": '"><img src=x>'}}  # fmt: skip
     row = checked(
-        scene, findings=[evil], facts={"spf_record": "<b>", "spf_tree": ["<i>"], "spf_lookups": 1}
+        scene, findings=[evil], facts={"spf_record": "<b>evil", "spf_tree": ["<i>"], "spf_lookups": 1}
     )
     html = page(client, f"/domains/{row.pk}/")
-    for mark in ("<script>x", "<img src=x", "<b>", "<i>"):
+    for mark in ("<script>x", "<img src=x", "<b>evil", "<i>"):
         assert mark not in html
 
 
@@ -120,6 +120,23 @@ def test_asking_anew_makes_the_row_due_and_the_page_polls(scene, client):
     section = page(client, f"/domains/{row.pk}/live/")
     assert "正在检查" in section
     assert "<html" not in section
+
+
+def test_reverse_names_are_marked_for_servers_of_ones_own_alone(scene, client):
+    row = checked(scene, facts={"addresses": ["11.22.33.44"]})
+    marks = client.get("/domains/").context["cards"][0]["rows"][0]["marks"]
+    assert [mark["css"] for mark in marks] == ["ok"] * 5
+    assert "PTR" in client.get(f"/domains/{row.pk}/").context["sound"][-1]
+
+
+def test_the_matrix_polls_while_a_check_is_under_way(scene, client):
+    row = checked(scene)
+    assert "hx-get" not in page(client, "/domains/live/")
+    client.post(f"/domains/{row.pk}/recheck/")
+    assert 'hx-get="/domains/live/"' in page(client, "/domains/")
+    part = page(client, "/domains/live/")
+    assert "检查中" in part
+    assert "<html" not in part
 
 
 def test_asking_for_all_finds_new_relays_too(scene, client):
@@ -170,7 +187,8 @@ def test_looking_changes_nothing(scene, client, act):
 
 def test_another_teams_check_is_not_there(client):
     foreign = checked(Scene(), "foreign.example", alarm_at=timezone.now())
-    assert "foreign.example" not in page(client, "/domains/")
+    for path in ("/domains/", "/domains/live/"):
+        assert "foreign.example" not in page(client, path)
     for path in ("", "live/"):
         assert client.get(f"/domains/{foreign.pk}/{path}").status_code == 404
     for act in ("recheck/", "seen/"):
@@ -183,7 +201,7 @@ def test_another_teams_check_is_not_there(client):
 @pytest.mark.parametrize("role", [Role.HR, Role.MARKETER, Role.VIEWER])
 def test_others_have_no_business_here(scene, role):
     row, client = checked(scene), scene.client(role)
-    for path in ("/domains/", f"/domains/{row.pk}/", f"/domains/{row.pk}/live/"):
+    for path in ("/domains/", "/domains/live/", f"/domains/{row.pk}/", f"/domains/{row.pk}/live/"):
         assert client.get(path).status_code == 403
     for path in ("/domains/recheck/", f"/domains/{row.pk}/recheck/", f"/domains/{row.pk}/seen/"):
         assert client.post(path).status_code == 403

@@ -47,7 +47,8 @@ class Subject:
 class Report:
     """The mistakes, and what was found on the way: SPF record, its look-ups and tree, DMARC policy and its place.
 
-    `facts` holds spf_record, spf_lookups, spf_tree, dmarc_policy and dmarc_at, as far as they are known.
+    `facts` holds spf_record, spf_lookups, spf_tree, dmarc_policy, dmarc_at, and the addresses of a server of one's
+    own, as far as they are known.
     """
 
     findings: tuple[DomainFinding, ...]
@@ -107,7 +108,10 @@ class _Examination:
         found += self._mx()
         found += check_ptr(addresses, "" if _literal(self._host) else self._host, self.lookups)
         once = [finding for at, finding in enumerate(found) if finding not in found[:at]]
-        return Report(tuple(once), _facts(spf, policy))
+        facts = _facts(spf, policy)
+        if addresses:
+            facts["addresses"] = [str(address) for address in addresses]
+        return Report(tuple(once), facts)
 
     def _outbound(
         self, addresses: tuple[IpAddress, ...], failure: Unanswered | None
