@@ -25,6 +25,11 @@ PUBLIC = frozenset(
         "campaigns:unsubscribe",
         "campaigns:unsubscribe_leave",
         "campaigns:unsubscribe_undo",
+        "campaigns:slip",
+        "campaigns:slip_content",
+        "campaigns:slip_open",
+        "campaigns:slip_confirm",
+        "campaigns:slip_dispute",
     }
 )
 # About oneself: whoever is signed in, also without a team.
@@ -119,6 +124,13 @@ NEEDS: dict[str, set[Right]] = {
     "campaigns:key_enable": RELAYS,
     "campaigns:key_disable": RELAYS,
     "campaigns:key_delete": RELAYS,
+    "campaigns:domains": RELAYS,
+    "campaigns:domains_live": RELAYS,
+    "campaigns:domains_recheck": RELAYS,
+    "campaigns:domain": RELAYS,
+    "campaigns:domain_live": RELAYS,
+    "campaigns:domain_recheck": RELAYS,
+    "campaigns:domain_seen": RELAYS,
     "campaigns:suppressions": SEE,
     "campaigns:suppression_new": RELAYS | {Right.NEWSLETTERS},
     "campaigns:suppression_delete": RELAYS | {Right.NEWSLETTERS},

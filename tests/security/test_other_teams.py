@@ -73,7 +73,7 @@ def test_the_same_addresses_are_there_for_the_teams_own_people(theirs: World) ->
     client = theirs.client(user=theirs.hr)
     for route in WITH_IDS:
         url = route.about(theirs.ids)
-        if route.name != "campaigns:campaign_preview_html":  # which also wants to know the row
+        if not route.name.startswith("campaigns:campaign_preview_"):  # which also want a row's id
             answer = client.get(url)
             assert answer.status_code in (200, 302, 405), url
             body_of(answer)

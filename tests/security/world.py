@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import models
 
 from accounts.models import BounceMailbox, Role, Team
-from campaigns.models import Probe, Suppression
+from campaigns.models import DomainCheck, Probe, Suppression
 from tests.views.scene import Scene, deliveries
 
 EVERY_ROLE = tuple(Role)
@@ -48,6 +48,9 @@ class World(Scene):
             "suppression": blocked.pk,
             "member": self.hr.pk,
             "choose": self.team.pk,
+            "domain": DomainCheck.objects.create(
+                team=self.team, relay=relay, domain="corp.example"
+            ).pk,
             "workbook": book.pk,
             "list": contacts.pk,
             "membership": contacts.members.all()[0].pk,
