@@ -8,6 +8,7 @@ host names and ports differ.
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import secrets
@@ -29,12 +30,15 @@ import pytest
 from cryptography.fernet import Fernet
 
 from tests.end_to_end.compose_file import load
+from tests.fakes.scripted_relay import ScriptedRelay
 from tests.servers.folder import temporary_folder
 from tests.servers.process import Process, becomes_true, free_port
 
 ROOT = Path(__file__).parents[2]
 HOST = "hongyan.example"
 DRAIN_SECONDS = 30
+BATCH_SECONDS = 6
+WORKERS = ("worker-1", "worker-2")
 
 
 class Stack:
@@ -51,6 +55,7 @@ class Stack:
             "POSTGRES_PASSWORD": secrets.token_hex(16),
             "REDIS_PASSWORD": secrets.token_hex(16),
             "TICK_SECONDS": "1",
+            "BATCH_SECONDS": str(BATCH_SECONDS),
         }
         self.services = load(ROOT / "docker-compose.yml", self.variables)["services"]
         self.database = self._create_database(server_url)
@@ -166,7 +171,7 @@ def stack(image: Path, postgres_url: str) -> Iterator[Stack]:
             redis.wait_until(lambda: made.healthy("redis"), seconds=20, what="redis")
             assert made.start("migrate").wait(120) == 0, made.processes["migrate"].tail()
             made.start("web")
-            for name in ("worker-1", "worker-2"):
+            for name in WORKERS:
                 made.start("worker", name)
             made.start("beat")
             made.processes["web"].wait_until(lambda: made.healthy("web"), seconds=40, what="web")
@@ -215,6 +220,44 @@ def test_cookies_go_over_tls_alone(stack: Stack) -> None:
     _status, headers, _page = stack.get("/accounts/sign-in/")
     assert "; Secure" in headers["Set-Cookie"]
     assert "max-age=" in headers["Strict-Transport-Security"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(150)
+def test_workers_that_are_stopped_while_sending_finish_what_they_began(stack: Stack) -> None:
+    """As at an upgrade: nothing is left in doubt, and the workers that follow send the rest once."""
+    with ScriptedRelay() as relay:
+        act(stack, "found_company", relay={"port": relay.port}, mailbox=None, limit=5)
+        act(stack, "upload", employees=60, domain="staff.example", awkward=[])
+        assert becomes_true(
+            lambda: act(stack, "workbook")["state"] == "read", seconds=40, every=0.5
+        )
+        act(stack, "launch")
+        assert becomes_true(lambda: len(relay.accepted) >= 5, seconds=30)
+        for name in WORKERS:
+            stack.processes[name].stop(signal.SIGTERM, seconds=DRAIN_SECONDS)
+            assert stack.processes[name].returncode == 0, stack.processes[name].tail()
+        sent = len(relay.accepted)
+        assert sent < 60
+        assert act(stack, "states")["deliveries"] == {"accepted": sent, "queued": 60 - sent}
+        for name in WORKERS:
+            stack.start("worker", name)
+        finished = {"accepted": 60}
+        assert becomes_true(
+            lambda: act(stack, "states")["deliveries"] == finished, seconds=60, every=1
+        )
+        assert len({message.message_id for message in relay.accepted}) == len(relay.accepted) == 60
+
+
+def act(stack: Stack, step: str, **arguments: Any) -> Any:
+    """One step of what people do (actor.py), in the stack's environment."""
+    command = [sys.executable, "-m", "tests.end_to_end.actor", step, json.dumps(arguments)]
+    env = stack.environment("web") | {"DJANGO_SETTINGS_MODULE": "config.settings"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @pytest.mark.slow
@@ -288,7 +331,7 @@ def test_a_broken_production_is_not_migrated(stack: Stack) -> None:
 def test_sigterm_ends_every_service_in_order_and_nothing_was_written(stack: Stack) -> None:
     """Last in this file: afterwards nothing runs any more."""
     before = listing(stack.image)
-    for name in ("beat", "worker-1", "worker-2", "web", "redis"):
+    for name in ("beat", *WORKERS, "web", "redis"):
         process, begun = stack.processes[name], time.monotonic()
         assert process.returncode is None, process.tail()
         process.stop(signal.SIGTERM, seconds=DRAIN_SECONDS)
