@@ -12,9 +12,17 @@ def main() -> None:
     from config.embedded import prepare
 
     prepare(sys.argv[1:])
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        if settings.configured:
+            raise
+        # A missing or broken variable is the operator's to mend: a sentence, no traceback.
+        sys.exit(f"hongyan: {error}")
 
 
 if __name__ == "__main__":

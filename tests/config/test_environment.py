@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,27 @@ def test_a_name_server_that_is_no_address_stops_the_start(
     monkeypatch.setenv("THING", value)
     with pytest.raises(ImproperlyConfigured, match="THING"):
         environment.name_servers("THING")
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({}, "Set SECRET_KEY (or SECRET_KEY_FILE). See .env.example."),
+        ({"SECRET_KEY": "x" * 50, "DEBUG": "maybe"}, "DEBUG='maybe' is neither true nor false."),
+    ],
+)
+def test_a_start_without_its_settings_ends_with_one_sentence(
+    variables: dict[str, str], sentence: str, tmp_path: Path
+) -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "manage.py", "migrate"],
+        cwd=root,
+        env={"HONGYAN_VAR": str(tmp_path), "PATH": "/usr/bin:/bin", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"hongyan: {sentence}\n"
