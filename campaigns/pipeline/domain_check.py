@@ -142,8 +142,9 @@ def due() -> list[int]:
 
 def ask(rows: QuerySet[DomainCheck]) -> None:
     """Makes these rows due at once; what is under way already is not begun again."""
-    for pk in list(rows.values_list("pk", flat=True)):
-        DomainCheck.objects.filter(pk=pk).update(due_at=timezone.now())
+    ids = list(rows.values_list("pk", flat=True))
+    DomainCheck.objects.filter(pk__in=ids).update(due_at=timezone.now())
+    for pk in ids:
         announce("check_domain", pk)
 
 

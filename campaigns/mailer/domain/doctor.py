@@ -14,7 +14,7 @@ from campaigns.mailer.domain.dmarc import DmarcResult, aligned, check_dmarc
 from campaigns.mailer.domain.findings import Code, DomainFinding
 from campaigns.mailer.domain.lookups import IpAddress, Limits, Lookups, Resolver, Unanswered
 from campaigns.mailer.domain.mx import check_mx
-from campaigns.mailer.domain.providers import FREE_MAIL_DOMAINS, Provider, provider_of
+from campaigns.mailer.domain.providers import FREE_MAIL_DOMAINS, Provider, provider_of, sends_for
 from campaigns.mailer.domain.ptr import check_ptr
 from campaigns.mailer.domain.spf import Outbound, SpfResult, check_spf
 from campaigns.mailer.domain.spf import unchecked as spf_unchecked
@@ -83,7 +83,7 @@ def _free_mail(subject: Subject) -> DomainFinding:
     route = subject.route
     provider = provider_of(route.preset, route.host) if route else None
     params = {"domain": subject.domain, "relay": route.name if route else ""}
-    if route is None or (provider is not None and subject.domain in provider.owns):
+    if route is None or sends_for(subject.domain, provider, route.host):
         return DomainFinding(Code.DOMAIN_PROVIDERS, params)
     return DomainFinding(Code.DOMAIN_FOREIGN, params)
 

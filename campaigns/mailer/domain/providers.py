@@ -53,7 +53,7 @@ PROVIDERS = (
     Provider(
         "gmail",
         _GOOGLE,
-        ("smtp.gmail.com", "smtp-relay.gmail.com"),
+        ("smtp.gmail.com", "smtp-relay.gmail.com", "smtp.googlemail.com"),
         owns=("gmail.com", "googlemail.com"),
     ),
     Provider(
@@ -62,6 +62,7 @@ PROVIDERS = (
         ("smtp.office365.com", "smtp.partner.outlook.cn", ".mail.protection.outlook.com"),
         owns=("outlook.com", "hotmail.com", "live.com", "msn.com"),
     ),
+    Provider("icloud", ("icloud.com",), ("smtp.mail.me.com",), owns=("icloud.com",)),
     # Without a MAIL FROM domain of one's own, SES puts a subdomain of amazonses.com into the envelope.
     Provider("ses", ("amazonses.com",), (".amazonaws.com", ".amazonaws.com.cn"), mail_from="amazonses.com"),
 )  # fmt: skip
@@ -76,7 +77,6 @@ FREE_MAIL_DOMAINS = frozenset(
         "sohu.com",
         "139.com",
         "189.cn",
-        "icloud.com",
         "yahoo.com",
     }
 )
@@ -85,12 +85,18 @@ _BY_CODE = {provider.code: provider for provider in PROVIDERS}
 
 
 def provider_of(preset: str, host: str) -> Provider | None:
-    """By the preset's code, else by the SMTP host; None for a server of one's own."""
-    if preset in _BY_CODE:
-        return _BY_CODE[preset]
+    """By the SMTP host, which may have been changed after its preset was chosen, else by the preset's code; None for a
+    server of one's own."""
     host = host.rstrip(".").lower()
     for provider in PROVIDERS:
         for known in provider.hosts:
             if host == known or (known.startswith(".") and host.endswith(known)):
                 return provider
-    return None
+    return _BY_CODE.get(preset)
+
+
+def sends_for(domain: str, provider: Provider | None, host: str) -> bool:
+    """Whether a free mail domain is this provider's own; of one that is not listed, the host lies in the domain."""
+    if provider is not None:
+        return domain in provider.owns
+    return host.rstrip(".").lower().endswith(f".{domain}")

@@ -236,6 +236,26 @@ def test_a_mistake_is_named_and_nothing_else_is(mistake: Mistake) -> None:
     assert codes(found) == {mistake.code} | mistake.also
 
 
+def many(count: int, code: str) -> tuple[str, dict[tuple[str, str], Sequence[Any]]]:
+    """A record that needs exactly so many look-ups, voids or exchanges beside the two look-ups of Exmail."""
+    hosts = {(f"h{n}.example.com", "A"): ["11.22.33.9"] for n in range(count)}
+    if code == "spf_lookups":
+        return " ".join(f"a:h{n}.example.com" for n in range(count - 2)), dict(hosts)
+    if code == "spf_voids":
+        return " ".join(f"a:gone{n}.example.com" for n in range(count)), {}
+    exchanges = {("many.example.com", "MX"): [f"1 h{n}.example.com." for n in range(count)]}
+    return "mx:many.example.com", {**hosts, **exchanges}
+
+
+@pytest.mark.parametrize(
+    ("code", "most"), [("spf_lookups", 10), ("spf_voids", 2), ("spf_many_mx", 10)]
+)
+def test_a_limit_may_be_reached_but_not_passed(code: str, most: int) -> None:
+    for count, expected in ((most, set()), (most + 1, {code})):
+        terms, zone = many(count, code)
+        assert codes(report({SPF: [f"v=spf1 {QQ} {terms} -all"], **zone})) == expected
+
+
 def test_every_code_is_some_mistake_of_these_tests() -> None:
     elsewhere = {"domain_reserved", "domain_missing", "domain_providers", "domain_foreign"}
     named = {code for mistake in MISTAKES for code in {mistake.code} | mistake.also}

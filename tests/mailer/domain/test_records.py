@@ -109,6 +109,22 @@ def test_a_free_mail_domain_is_its_providers_business() -> None:
     assert codes(report({}, domain="163.com", route=None)) == {"domain_providers"}
 
 
+@pytest.mark.parametrize(
+    ("domain", "preset", "host", "code"),
+    [
+        ("sina.com", "", "smtp.sina.com", "domain_providers"),
+        ("yahoo.com", "own", "smtp.mail.yahoo.com.", "domain_providers"),
+        ("icloud.com", "", "smtp.mail.me.com", "domain_providers"),
+        ("yeah.net", "163", "smtp.yeah.net", "domain_providers"),
+        ("qq.com", "exmail", "smtp.exmail.qq.com", "domain_foreign"),
+        ("sina.com", "own", "smtp.notsina.com", "domain_foreign"),
+        ("gmail.com", "office365", "smtp.office365.com", "domain_foreign"),
+    ],
+)
+def test_whose_server_it_is_tells_the_host(domain: str, preset: str, host: str, code: str) -> None:
+    assert codes(report({}, domain=domain, route=Route("r", host, preset))) == {code}
+
+
 def test_free_mail_domains_are_those_of_the_presets() -> None:
     assert FREE_MAIL_DOMAINS == FREE_MAIL_OF_PRESETS
 
