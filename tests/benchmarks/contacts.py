@@ -63,7 +63,7 @@ def measure(ground: Ground) -> Findings:
     rows: list[list[str | float]] = []
     for what in ("new", "known"):
         readers = ContactList.objects.create(team=workbook.team, name=what)
-        assert import_contacts.start(workbook, readers)
+        assert import_contacts.begin(workbook, readers)
         started = time.perf_counter()
         assert import_contacts.run(workbook.pk) == SIZE
         rate = SIZE / (time.perf_counter() - started)

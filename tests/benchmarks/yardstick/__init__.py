@@ -1,0 +1,1 @@
+"""django-post_office, against which throughput is compared: an app of its own settings."""

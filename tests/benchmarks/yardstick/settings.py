@@ -1,0 +1,18 @@
+"""Django settings of the yardstick: django-post_office alone, on the same PostgreSQL and sink."""
+
+from __future__ import annotations
+
+import os
+
+import dj_database_url
+
+SECRET_KEY = "only-for-the-benchmark"
+INSTALLED_APPS = ["django.contrib.contenttypes", "post_office", "tests.benchmarks.yardstick"]
+DATABASES = {"default": dj_database_url.parse(os.environ["POST_OFFICE_DATABASE"])}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+EMAIL_HOST, EMAIL_PORT = "127.0.0.1", int(os.environ["POST_OFFICE_PORT"])
+# Larger batches than its default of 100, each of which starts a new pool: to its advantage.
+POST_OFFICE = {"BACKENDS": {"default": "django.core.mail.backends.smtp.EmailBackend"}}
+POST_OFFICE |= {"BATCH_SIZE": 1000, "LOG_LEVEL": 1}
+LOGGING_CONFIG = None
