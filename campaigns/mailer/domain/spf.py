@@ -1,12 +1,14 @@
 """Whether the envelope domain's SPF record is sound and covers a relay's servers (RFC 7208)."""
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from campaigns.mailer.domain.findings import Code, DomainFinding, Record, printable
 from campaigns.mailer.domain.lookups import IpAddress, Lookups, Unanswered
 from campaigns.mailer.domain.spf_record import SpfRecord, nearly_spf, parse_spf, spf_texts
 from campaigns.mailer.domain.spf_tree import (
+    FOLLOWED,
     MAX_EXCHANGES,
     MAX_LOOKUPS,
     MAX_VOIDS,
@@ -18,6 +20,21 @@ from campaigns.mailer.domain.spf_tree import (
     judge,
 )
 
+#: What is mended by one and the same new record.
+_MENDED = frozenset(
+    {
+        Code.SPF_PLUS_ALL,
+        Code.SPF_NO_ALL,
+        Code.SPF_AFTER_ALL,
+        Code.SPF_REDIRECT_IGNORED,
+        Code.SPF_PTR,
+        Code.SPF_RELAY_MISSING,
+        Code.SPF_ADDRESS_MISSING,
+    }
+)
+_PTR = re.compile(r"[+?~-]?ptr(?::.*)?", re.I)
+#: Octets of a record that we would have somebody publish.
+_PUBLISHED = 2000
 #: Lines of a tree that are kept to be shown.
 _DRAWN = 200
 
@@ -85,19 +102,24 @@ def check_spf(domain: str, outbound: Outbound, lookups: Lookups) -> SpfResult:
         return SpfResult((_not_one(domain, found, nearly_spf(texts), outbound),), False)
     record = parse_spf(found[0])
     findings = list(_own_faults(domain, record))
+    shown = printable(record.text)
     if record.faults:
-        return SpfResult(tuple(findings), False, printable(record.text))
+        return SpfResult(tuple(findings), False, shown)
     try:
         node = grow(domain, record, lookups, tally)
     except Unanswered as failure:
-        return SpfResult((*findings, unchecked(failure)), None, printable(record.text))
+        mended = _mended(domain, record, findings, ())
+        return SpfResult((*mended, unchecked(failure)), None, shown)
     findings += _tree_faults(domain, tally)
-    covered = _covers(node, outbound)
-    findings += _coverage(domain, record, outbound, covered)
+    # Of a tree that was not followed to its ends nothing can be said but that it is too big.
+    covered = _covers(node, outbound) if tally.lookups <= FOLLOWED else None
+    if covered is False:
+        findings.append(_not_covered(domain, outbound))
+    findings = _mended(domain, record, findings, outbound.terms if covered is False else ())
     if any(finding.code in _FATAL for finding in findings):
         covered = False
     tree = tuple(_drawn(node))[:_DRAWN]
-    return SpfResult(tuple(findings), covered, printable(record.text), tally.lookups, tree)
+    return SpfResult(tuple(findings), covered, shown, tally.lookups, tree)
 
 
 def _drawn(node: Node, depth: int = 0) -> Iterator[str]:
@@ -134,25 +156,35 @@ def _not_one(domain: str, found: list[str], nearly: list[str], outbound: Outboun
 
 def _own_faults(domain: str, record: SpfRecord) -> Iterator[DomainFinding]:
     """What the record's own words show."""
-    words, last = record.text.split()[1:], record.all
+    last = record.all
     for fault in record.faults:
         yield DomainFinding(Code.SPF_SYNTAX, {"domain": domain, "term": printable(fault)})
     if last is not None and last.qualifier == "+":
-        better = ["~all" if word == last.text else word for word in words]
-        mended = _txt(domain, f"v=spf1 {' '.join(better)}")
-        yield DomainFinding(Code.SPF_PLUS_ALL, {"domain": domain}, mended)
+        yield DomainFinding(Code.SPF_PLUS_ALL, {"domain": domain})
     elif not record.faults and (last.qualifier == "?" if last else not record.redirect):
-        yield DomainFinding(Code.SPF_NO_ALL, {"domain": domain}, _txt(domain, _with_all(words, ())))
+        yield DomainFinding(Code.SPF_NO_ALL, {"domain": domain})
     if record.after_all:
         params = {"domain": domain, "terms": printable(" ".join(record.after_all))}
-        yield DomainFinding(Code.SPF_AFTER_ALL, params, _txt(domain, _with_all(words, ())))
+        yield DomainFinding(Code.SPF_AFTER_ALL, params)
     if record.redirect and last is not None:
         params = {"domain": domain, "redirect": printable(record.redirect)}
         yield DomainFinding(Code.SPF_REDIRECT_IGNORED, params)
     if any(term.name == "ptr" for term in record.terms):
-        kept = [word for word in words if word.lstrip("+?~-").partition(":")[0].lower() != "ptr"]
-        mended = _txt(domain, f"v=spf1 {' '.join(kept)}")
-        yield DomainFinding(Code.SPF_PTR, {"domain": domain}, mended)
+        yield DomainFinding(Code.SPF_PTR, {"domain": domain})
+
+
+def _mended(
+    domain: str, record: SpfRecord, findings: list[DomainFinding], more: tuple[str, ...]
+) -> list[DomainFinding]:
+    """One record that mends all that can be mended, for each finding that it mends: nobody has to merge two."""
+    if record.faults:
+        return findings
+    kept = [word for word in record.text.split()[1:] if not _PTR.fullmatch(word)]
+    better = _txt(domain, _with_all(kept, more))
+    return [
+        replace(finding, record=better) if finding.code in _MENDED else finding
+        for finding in findings
+    ]
 
 
 def _tree_faults(domain: str, tally: Tally) -> Iterator[DomainFinding]:
@@ -180,16 +212,10 @@ def _covers(node: Node, outbound: Outbound) -> bool | None:
     return None if verdicts <= {Match.PASS, Match.UNKNOWN} else False
 
 
-def _coverage(
-    domain: str, record: SpfRecord, outbound: Outbound, covered: bool | None
-) -> Iterator[DomainFinding]:
-    if covered is False:
-        code = Code.SPF_RELAY_MISSING if outbound.includes else Code.SPF_ADDRESS_MISSING
-        wanted = " ".join(outbound.terms)
-        params = {"domain": domain, "relay": outbound.relay, "terms": wanted}
-        yield DomainFinding(
-            code, params, _txt(domain, _with_all(record.text.split()[1:], outbound.terms))
-        )
+def _not_covered(domain: str, outbound: Outbound) -> DomainFinding:
+    code = Code.SPF_RELAY_MISSING if outbound.includes else Code.SPF_ADDRESS_MISSING
+    params = {"domain": domain, "relay": outbound.relay, "terms": " ".join(outbound.terms)}
+    return DomainFinding(code, params)
 
 
 def _with_all(words: list[str], more: tuple[str, ...]) -> str:
@@ -206,5 +232,8 @@ def _with_all(words: list[str], more: tuple[str, ...]) -> str:
     return " ".join([*start, "-all" if "-all" in ends else "~all"])
 
 
-def _txt(domain: str, value: str) -> Record:
-    return Record("TXT", domain, printable(value))
+def _txt(domain: str, value: str) -> Record | None:
+    """None for what nobody should publish as it is: what it was made of holds octets that are no text, or is endless."""
+    if not (value.isascii() and value.isprintable() and len(value) <= _PUBLISHED):
+        return None
+    return Record("TXT", domain, value)

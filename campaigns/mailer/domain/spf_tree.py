@@ -15,7 +15,7 @@ MAX_LOOKUPS = 10
 MAX_VOIDS = 2
 MAX_EXCHANGES = 10
 #: A tree that costs more is not followed any further: it is broken long before.
-_FOLLOWED = 40
+FOLLOWED = 40
 
 
 class Match(StrEnum):
@@ -118,7 +118,7 @@ class _Growth:
         self._tally.lookups += term.looks_up
         if term.name == "all":
             return Branch(term)
-        if term.has_macro or term.name == "ptr" or self._tally.lookups > _FOLLOWED:
+        if term.has_macro or term.name == "ptr" or self._tally.lookups > FOLLOWED:
             return Branch(term, is_open=True)
         target = term.domain or domain
         if term.name == "include":
@@ -130,7 +130,7 @@ class _Growth:
 
     def _child(self, domain: str, path: tuple[str, ...]) -> Node | None:
         domain = domain.rstrip(".")
-        if self._tally.lookups > _FOLLOWED:
+        if self._tally.lookups > FOLLOWED:
             return None
         if domain in path:
             self._tally.fault(Code.SPF_LOOP, domain)

@@ -62,6 +62,26 @@ def test_a_missing_include_is_put_in_front_of_what_is_there(before: str, after: 
     assert record_of(report({SPF: [before]}), "spf_relay_missing").value == after
 
 
+def test_all_faults_of_one_record_are_mended_by_one_and_the_same() -> None:
+    found = report({SPF: ["v=spf1 mx ptr redirect=x.example.com ?all ip4:11.22.33.9"]})
+    spf = {"spf_no_all", "spf_ptr", "spf_after_all", "spf_redirect_ignored", "spf_relay_missing"}
+    assert codes(found) == spf
+    [record] = {finding.record for finding in found.findings}
+    assert record is not None
+    assert record.value == "v=spf1 include:spf.mail.qq.com mx ip4:11.22.33.9 ~all"
+    assert codes(report({SPF: [record.value]})) == set()
+
+
+def test_a_long_record_is_proposed_whole_and_an_endless_one_not_at_all() -> None:
+    networks = " ".join(f"ip4:11.22.{n}.0/24" for n in range(60))
+    assert (
+        networks in record_of(report({SPF: [f"v=spf1 {networks} -all"]}), "spf_relay_missing").value
+    )
+    endless = "v=spf1 " + " ".join(f"ip4:11.22.{n}.0/24" for n in range(200)) + " -all"
+    [finding] = report({SPF: [endless]}).findings
+    assert finding.record is None
+
+
 def test_two_records_become_one_with_everything_in_it() -> None:
     found = report({SPF: ["v=spf1 ip4:11.22.33.9 ~all", "v=spf1 include:spf.mail.qq.com -all"]})
     assert (
