@@ -7,6 +7,7 @@ from campaigns.views import (
     campaign_acts,
     campaign_new,
     campaigns,
+    confirmations,
     contacts,
     deliveries,
     delivery,
@@ -20,6 +21,7 @@ from campaigns.views import (
     public,
     relays,
     result,
+    slip,
     suppressions,
     templates,
     workbook,
@@ -65,6 +67,7 @@ urlpatterns = [
         name="campaign_send_anyway",
     ),
     path("campaigns/<int:pk>/resolve/", campaign_acts.campaign_resolve, name="campaign_resolve"),
+    path("campaigns/<int:pk>/remind/", confirmations.campaign_remind, name="campaign_remind"),
     path("campaigns/<int:pk>/result/", result.campaign_result, name="campaign_result"),
     path(
         "campaigns/<int:pk>/deliveries/", deliveries.campaign_deliveries, name="campaign_deliveries"
@@ -126,8 +129,8 @@ urlpatterns = [
     path("keys/<int:pk>/disable/", keys.key_switch, {"on": False}, name="key_disable"),
     path("keys/<int:pk>/delete/", keys.key_delete, name="key_delete"),
     path("domains/", domains.domains, name="domains"),
-    path("domains/recheck/", domains.domains_recheck, name="domains_recheck"),
     path("domains/live/", domains.domains_live, name="domains_live"),
+    path("domains/recheck/", domains.domains_recheck, name="domains_recheck"),
     path("domains/<int:pk>/", domains.domain, name="domain"),
     path("domains/<int:pk>/live/", domains.domain_live, name="domain_live"),
     path("domains/<int:pk>/recheck/", domains.domain_recheck, name="domain_recheck"),
@@ -140,4 +143,9 @@ urlpatterns = [
     path("u/<str:token>", public.unsubscribe, name="unsubscribe"),
     path("u/<str:token>/leave", public.leave, name="unsubscribe_leave"),
     path("u/<str:token>/undo", public.come_back, name="unsubscribe_undo"),
+    path("slip/<str:token>", slip.slip, name="slip"),
+    path("slip/<str:token>/content", slip.slip_content, name="slip_content"),
+    path("slip/<str:token>/open", slip.slip_open, name="slip_open"),
+    path("slip/<str:token>/confirm", slip.slip_confirm, name="slip_confirm"),
+    path("slip/<str:token>/dispute", slip.slip_dispute, name="slip_dispute"),
 ]

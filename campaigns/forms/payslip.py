@@ -15,6 +15,9 @@ from campaigns.models.campaign import AttachmentKind
 
 # An ID number is the longest that a rule takes from; fewer than four characters would be guessed.
 LONGEST_TAIL, SHORTEST_TAIL = 18, 4
+# Days that the page of a payslip stays open; 0 asks for no confirmation.
+DAYS = (7, 14, 30, 60, 90)
+SETTINGS = ("confirm_days",)
 ATTACHMENT = ("attachment", "password_column", "password_tail", "password_hint")
 
 
@@ -22,9 +25,10 @@ class PayslipForm(CampaignForm):
     """The column of the password must be one of the chosen workbook's."""
 
     class Meta(CampaignForm.Meta):
-        fields = (*CampaignForm.Meta.fields, *ATTACHMENT)
+        fields = (*CampaignForm.Meta.fields, *SETTINGS, *ATTACHMENT)
         help_texts = {
             **CampaignForm.Meta.help_texts,
+            "confirm_days": _("邮件里有一个链接：员工不用登录就能查看、确认，或写下哪里不对。"),
             "attachment": _("明细写进每个人自己的加密文件（AES-256），正文里不再出现。"),
             "password_column": _("例如身份证号、手机、工号。每个人用自己那一行的值。"),
             "password_tail": _("例如 6 是后六位；0 是整个值。空格和横线不算，字母用大写。"),
@@ -33,6 +37,18 @@ class PayslipForm(CampaignForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        days = [
+            (0, _("不需要")),
+            *((n, _("需要，链接有效 %(days)s 天") % {"days": n}) for n in DAYS),
+        ]
+        self.fields["confirm_days"] = forms.TypedChoiceField(
+            label=self.fields["confirm_days"].label,
+            help_text=self.fields["confirm_days"].help_text,
+            choices=days,
+            coerce=int,
+            empty_value=0,
+            required=False,
+        )
         choices = [(kind.value, kind.label) for kind in AttachmentKind]
         self.fields["attachment"].widget = forms.RadioSelect(
             choices=choices, attrs={"x-on:change": "pick"}

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from campaigns.mailer.tokens import Tokens
 
 _UNSUBSCRIBE = "unsubscribe"
+_SLIP = "slip"
 
 
 class Links:
@@ -40,7 +41,18 @@ class Links:
 
     def read_unsubscribe(self, token: str) -> tuple[int, int] | None:
         """(campaign_id, delivery_id) of the token in such a link, else None; never raises."""
-        ids = self._tokens.read(_UNSUBSCRIBE, token)
+        return self._read(_UNSUBSCRIBE, token)
+
+    def slip(self, campaign_id: int, delivery_id: int) -> str:
+        """The page on which one employee sees and confirms a payslip. How long it lives is the pipeline's to say."""
+        return f"{self._base}/slip/{self._tokens.make(_SLIP, campaign_id, delivery_id)}"
+
+    def read_slip(self, token: str) -> tuple[int, int] | None:
+        """As `read_unsubscribe`: the token of one purpose is none for the other."""
+        return self._read(_SLIP, token)
+
+    def _read(self, purpose: str, token: str) -> tuple[int, int] | None:
+        ids = self._tokens.read(purpose, token)
         return (ids[0], ids[1]) if ids and len(ids) == 2 else None
 
 

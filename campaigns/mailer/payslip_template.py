@@ -32,6 +32,7 @@ a { color: #1456b8; }
 .net-value { padding: 10px; border-bottom: 1px solid #e4e8ee; font-size: 17px; text-align: right; }
 .note { padding: 10px 12px; background-color: #fff7e0; color: #5c4700; }
 .small { font-size: 13px; color: #616e7c; }
+.button { display: inline-block; padding: 10px 20px; background-color: #0b6b74; color: #ffffff; text-decoration: none; }
 @media (prefers-color-scheme: dark) {
   body, .page { background-color: #14181d !important; }
   .card { background-color: #1f262e !important; border-color: #3a444f !important; }
@@ -41,6 +42,7 @@ a { color: #1456b8; }
   .group { background-color: #2c3947 !important; color: #e6eaef !important; }
   .note { background-color: #3d3416 !important; color: #ffe9a8 !important; }
   a { color: #8ab8ff !important; }
+  .button { color: #ffffff !important; }
 }
 </style>
 </head>
@@ -73,6 +75,8 @@ _PAYSLIP = """<h1 class="title">{{ title }}</h1>
 </table>
 <br>
 {% if note %}<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"><tr><td class="note">{{ note }}</td></tr></table><br>{% endif %}
+{% if confirm_url %}<p><a class="button" href="{{ confirm_url }}">查看并确认工资条</a></p>
+{% endif %}
 <p class="small">工资信息属个人隐私，请勿转发。如有疑问，请直接联系人力资源部{% if sender_name %}（{{ sender_name }}）{% endif %}。</p>"""
 
 _NEWSLETTER = """<h1 class="title">{{ title }}</h1>
@@ -85,7 +89,8 @@ _NEWSLETTER = """<h1 class="title">{{ title }}</h1>
 def default_payslip() -> TemplateSource:
     """Greeting, the row's cells as a table of two columns grouped by `group`, 实发 in bold, and HR's note.
 
-    With `password_hint` the payslip is an attachment, and `cells` are none: the table stays empty.
+    With `password_hint` the payslip is an attachment, and `cells` are none: the table stays empty. With
+    `confirm_url` a button leads to the page where it is confirmed.
     Needs no field of its own: `extra` gives `title` (also the subject) and maybe `name`, `note` and `sender_name`.
     Amounts stay out of the subject, which lock screens show.
     """

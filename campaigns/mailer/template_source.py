@@ -8,12 +8,15 @@ PARTS: tuple[Part, ...] = ("subject", "html", "text")
 
 #: Names that aren't merge fields; a column of the same name is reached by `row["…"]`.
 #: The pipeline gives their values: `name` is the recipient's, `title` the campaign's, `note` HR's remark,
-#: `password_hint` says how to open the attached payslip.
+#: `password_hint` says how to open the attached payslip, `confirm_url` is the page where the employee confirms it.
 EXTRA_NAMES = frozenset(
-    {"name", "address", "title", "note", "sender_name", "unsubscribe_url", "password_hint"}
+    [
+        *("name", "address", "title", "note", "sender_name", "unsubscribe_url"),
+        *("password_hint", "confirm_url"),
+    ]
 )
 #: Those that are blank where the pipeline gives none.
-OPTIONAL_EXTRA = frozenset({"name", "title", "note", "sender_name", "password_hint"})
+OPTIONAL_EXTRA = EXTRA_NAMES - {"address", "unsubscribe_url"}
 
 #: Words of the template language.
 RESERVED = frozenset(

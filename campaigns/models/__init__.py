@@ -1,6 +1,7 @@
 """What is remembered: workbooks, contacts, templates, campaigns, deliveries and what comes back."""
 
 from campaigns.models.campaign import Campaign, CampaignCount, Release
+from campaigns.models.confirmation import Confirmation
 from campaigns.models.contact import Contact, ContactList, ListMember
 from campaigns.models.content import ContentGrant, DataKey
 from campaigns.models.delivery import Attempt, Claim, Delivery
@@ -15,6 +16,7 @@ __all__ = [
     "Campaign",
     "CampaignCount",
     "Claim",
+    "Confirmation",
     "Contact",
     "ContactList",
     "ContentGrant",

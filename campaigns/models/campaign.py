@@ -115,6 +115,8 @@ class Campaign(models.Model):
     password_column = models.CharField(_("密码所在的列"), max_length=255, blank=True)
     password_tail = models.PositiveSmallIntegerField(_("取末尾几位"), default=6)
     password_hint = models.CharField(_("密码提示"), max_length=200, blank=True)
+    # How long the link of a payslip's page lives; 0: no confirmation is asked for.
+    confirm_days = models.PositiveSmallIntegerField(_("请员工确认"), default=0)
     # address_key of each hard-bounced payroll address that HR decided to send to all the same.
     send_anyway = models.JSONField(default=list)
 

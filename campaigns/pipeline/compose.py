@@ -34,11 +34,13 @@ from campaigns.models import Campaign, Delivery
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import DeliveryPurpose
 from campaigns.pipeline.attach import Attacher, hint_of
+from campaigns.pipeline.subscription import MAIL_PURPOSE
 from campaigns.pipeline.sheet_rows import ADDRESS_FIELD, NAME_FIELD, SheetRows, Unsendable
 
 __all__ = ["ADDRESS_FIELD", "NAME_FIELD", "Composed", "Composer", "Unsendable"]
 
-TEST_PREFIX = "[测试] "
+# What stands before the subject of a message that is not the campaign's own.
+PREFIXES = {DeliveryPurpose.TEST: "[测试] ", DeliveryPurpose.REMINDER: "[提醒] "}
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class Composer:
             self.skeleton = Skeleton(from_=Mailbox(campaign.from_name, sender), reply_to=reply_to)
             self.domain = domain_of(sender)
             self.return_path = _return_path(relay, sender)
+            self.unsubscribe_address = _unsubscribe_address(relay)
             self.signers = signers(campaign.team_id, self.domain)
         except (AddressFault, MessageFault) as fault:
             raise Unsendable(f"message_{fault.kind}", "From") from fault
@@ -123,8 +126,8 @@ class Composer:
         except AttachmentFault as error:
             raise Unsendable("message_attachment", "") from error
 
-    def render(self, delivery: Delivery) -> Rendered:
-        """Subject, HTML and text with this recipient's values."""
+    def render(self, delivery: Delivery, *, linked: bool = True) -> Rendered:
+        """Subject, HTML and text with this recipient's values; on the slip's own page not `linked` to it."""
         try:
             if delivery.row_id is not None and self.rows is not None:
                 values = self.rows.values(delivery.row)
@@ -132,14 +135,16 @@ class Composer:
                 cells = [] if self.attacher else self.rows.table(delivery)
             else:
                 values, cells = contact_values(delivery), []
-            rendered = self.renderer.render(values, rows=cells, extra=self._extra(delivery))
+            extra = self._extra(delivery)
+            if linked and self.campaign.confirm_days:
+                extra["confirm_url"] = self.links.slip(self.campaign.pk or 0, delivery.pk or 0)
+            rendered = self.renderer.render(values, rows=cells, extra=extra)
         except RenderError as error:
             raise Unsendable(f"render_{error.kind}", self._place(delivery, error)) from error
         except ContentDestroyed as error:
             raise Unsendable("content_destroyed", "") from error
-        if delivery.purpose == DeliveryPurpose.TEST:
-            return Rendered(TEST_PREFIX + rendered.subject, rendered.html, rendered.text)
-        return rendered
+        prefix = PREFIXES.get(delivery.purpose, "")
+        return Rendered(prefix + rendered.subject, rendered.html, rendered.text)
 
     def _extra(self, delivery: Delivery) -> dict[str, str]:
         """The names that are no merge fields (mailer.template_source.EXTRA_NAMES)."""
@@ -163,7 +168,12 @@ class Composer:
         )
         headers: list[tuple[str, str]] = []
         if not self.campaign.is_payslip:
-            headers = list_headers(unsubscribe_url=self._unsubscribe_url(delivery))
+            headers = list_headers(
+                unsubscribe_url=self._unsubscribe_url(delivery),
+                unsubscribe_address=self.unsubscribe_address(
+                    self.campaign.pk or 0, delivery.pk or 0
+                ),
+            )
         try:
             return self.skeleton.build(
                 to=Mailbox(self._name(delivery), delivery.address),
@@ -218,6 +228,14 @@ def _return_path(relay: Relay, sender: str) -> Callable[[int, int], str]:
     if not mailbox.return_path_pattern:
         return lambda _campaign, _delivery: mailbox.address
     return ReturnPath(mailbox.return_path_pattern, tokens()).make
+
+
+def _unsubscribe_address(relay: Relay) -> Callable[[int, int], str]:
+    """Where a mail unsubscribes: the bounce mailbox, if it takes signed addresses and is read."""
+    mailbox = relay.bounce_mailbox
+    if mailbox is None or not mailbox.enabled or not mailbox.return_path_pattern:
+        return lambda _campaign, _delivery: ""
+    return ReturnPath(mailbox.return_path_pattern, tokens(), purpose=MAIL_PURPOSE).make
 
 
 def contact_values(delivery: Delivery) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import SigningKey
+from campaigns.mailer.template import extras_used
 from campaigns.models import Campaign
 from campaigns.models.workbook import ReadingState
 from campaigns.pipeline.preflight_attachment import attachments
@@ -21,7 +22,7 @@ from campaigns.pipeline.preflight_audience import Audience, audience_of, dead_ad
 from campaigns.pipeline.preflight_domain import domain_findings
 from campaigns.pipeline.preflight_finding import BLOCK, INFO, WARN, Finding, Place
 from campaigns.pipeline.preflight_limits import limits
-from campaigns.pipeline.prepare import faults_of
+from campaigns.pipeline.prepare import faults_of, source_of_template
 
 __all__ = ["BLOCK", "INFO", "WARN", "Finding", "Place", "blocks", "check", "dead_addresses"]
 
@@ -71,8 +72,11 @@ def _sender(campaign: Campaign) -> Iterator[Finding]:
 
 
 def _links(campaign: Campaign) -> Iterator[Finding]:
-    """A newsletter carries its unsubscribe link, which must open wherever its readers are."""
-    if campaign.is_payslip or campaign.team.intranet_links_allowed:
+    """A newsletter carries its unsubscribe link, a payslip that is to be confirmed the one of its
+    page: both must open wherever their readers are."""
+    if campaign.is_payslip and not campaign.confirm_days:
+        return
+    if campaign.team.intranet_links_allowed:
         return
     if not is_public(settings.PUBLIC_URL):
         yield Finding("public_url", BLOCK, {"url": settings.PUBLIC_URL})
@@ -104,6 +108,8 @@ def _template(campaign: Campaign, audience: Audience) -> Iterator[Finding]:
             "text": fault.text,
         }
         yield Finding("template_fault", BLOCK, params, fix="template", fix_id=template.pk)
+    if campaign.confirm_days and "confirm_url" not in extras_used(source_of_template(template)):
+        yield Finding("no_confirm_link", BLOCK, fix="template", fix_id=template.pk)
     workbook = campaign.workbook
     if workbook is not None and workbook.state != ReadingState.CONFIRMED:
         yield Finding("workbook_unconfirmed", BLOCK, {"name": workbook.name}, fix="workbooks")

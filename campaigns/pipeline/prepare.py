@@ -88,9 +88,14 @@ def prepare(template: MessageTemplate) -> None:
     )
 
 
+def source_of_template(template: MessageTemplate) -> TemplateSource:
+    """As it was written."""
+    return TemplateSource(template.subject, template.html, template.text)
+
+
 def faults_of(template: MessageTemplate, fields: Collection[str] | None) -> list[TemplateFault]:
     """What is wrong with a stored template, given the merge fields that there will be."""
-    return check(TemplateSource(template.subject, template.html, template.text), fields)
+    return check(source_of_template(template), fields)
 
 
 @dataclass(frozen=True)

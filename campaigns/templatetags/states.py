@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.models.campaign import CampaignState, Hold
+from campaigns.models.confirmation import ConfirmationState
 from campaigns.models.contact import MemberStatus
 from campaigns.models.delivery import DeliveryState
 from campaigns.models.feedback import FeedbackKind, SuppressionReason
@@ -86,6 +87,7 @@ FEEDBACK = _states(
     (FeedbackKind.COMPLAINT, _("收件人举报为垃圾邮件。"), "refused", "alert-triangle"),
     (FeedbackKind.AUTO_REPLY, _("收件人的自动答复，例如休假。"), "queued", "arrow-back-up"),
     (FeedbackKind.CHALLENGE, _("对方要求证明发信人是真人。"), "in-doubt", "question-mark"),
+    (FeedbackKind.UNSUBSCRIBE, _("收件人写信来退订，已照办。"), "suppressed", "unlink"),
     (FeedbackKind.UNRECOGNISED, _("看起来像退信，但没能读懂。"), "in-doubt", "help-circle"),
 ) | {
     "hard": State(_("硬退信"), _("地址本身不可用。"), "refused", "mail-off"),
@@ -119,6 +121,13 @@ MEMBER = _states(
     ),
 )
 
+CONFIRMATION = _states(
+    (ConfirmationState.WAITING, _("员工还没有确认，也没有提出异议。"), "queued", "clock"),
+    (ConfirmationState.OPENED, _("员工打开过，还没有确认。"), "sending", "mail-opened"),
+    (ConfirmationState.CONFIRMED, _("员工按下了“确认无误”。"), "accepted", "checks"),
+    (ConfirmationState.DISPUTED, _("员工写下了哪里不对。"), "in-doubt", "alert-triangle"),
+)
+
 # Connections (relays, bounce mailboxes, keys) after "test it"; no model has these as choices.
 CHECK = {
     "ok": State(_("正常"), _("最近一次测试通过。"), "accepted", "circle-check"),
@@ -132,6 +141,7 @@ CHECK = {
 }
 
 KINDS = {
+    "confirmation": CONFIRMATION,
     "delivery": DELIVERY,
     "campaign": CAMPAIGN,
     "hold": HOLD,

@@ -18,6 +18,7 @@ from campaigns.models.delivery import DeliveryPurpose, DeliveryState
 from campaigns.pipeline import preflight, preview
 from campaigns.views.access import member
 from campaigns.views.campaigns import row_of
+from campaigns.views.confirmations import counts_shown
 from campaigns.views.findings import shown
 from campaigns.views.found import campaign_of, own_campaign, right_for
 from campaigns.views.next_step import next_steps
@@ -46,6 +47,7 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
         "is_cancellable": found.state
         in (CampaignState.SCHEDULED, CampaignState.RUNNING, CampaignState.PAUSED),
         "open_number": _open_number(found),
+        **counts_shown(found),
     }
     return render(request, "campaigns/campaigns/campaign.html", context)
 

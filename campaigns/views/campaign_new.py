@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import Relay, Right
 from campaigns.forms.campaign import LIST, WORKBOOK, CampaignForm
-from campaigns.forms.payslip import ATTACHMENT, PayslipForm
+from campaigns.forms.payslip import ATTACHMENT, SETTINGS, PayslipForm
 from campaigns.models import Campaign, ContactList, ContentGrant, MessageTemplate, Workbook
 from campaigns.models.campaign import CampaignState
 from campaigns.models.template import Kind
@@ -34,6 +34,7 @@ Row = TypeVar("Row", bound=Model)
 CHANGEABLE = (
     *("name", "template", "relay", "from_name", "from_address", "reply_to"),
     *("duplicates", "in_doubt_policy", "contact_list", "workbook"),
+    *SETTINGS,
     *ATTACHMENT,
 )
 
@@ -128,6 +129,7 @@ def _suggested(request: HttpRequest, kind: str, workbooks: QuerySet[Workbook]) -
         initial["name"] = book.name.rpartition(".")[0] or book.name
     if last is not None:
         names = ("template", "relay", "from_name", "from_address", "reply_to", "in_doubt_policy")
+        names += SETTINGS if last.is_payslip else ()
         # A column's name belongs to the content.
         names += ATTACHMENT if last.is_payslip and last.content_visible_to(request.user) else ()
         return initial | {name: getattr(last, name) for name in names}

@@ -11,11 +11,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from campaigns.models import Campaign, Delivery, Feedback
+from campaigns.models.confirmation import ConfirmationState
 from campaigns.models.delivery import DeliveryPurpose, DeliveryState
 from campaigns.models.feedback import FeedbackKind
+from campaigns.pipeline.confirm import by_state
 from campaigns.pipeline.counts import BOUNCED
 from campaigns.templatetags.states import FEEDBACK
 from campaigns.views.access import member
+from campaigns.views.confirmations import counts_shown
 from campaigns.views.found import campaign_of, named
 from campaigns.views.pages import keyset
 
@@ -50,7 +53,8 @@ def campaign_deliveries(request: HttpRequest, pk: int) -> HttpResponse:
     """One campaign's, in the order of the sheet; tests are on the campaign's own page."""
     campaign = campaign_of(request, pk)
     rows = Delivery.objects.filter(campaign=campaign).exclude(purpose=DeliveryPurpose.TEST)
-    context = _page(request, rows, descending=False, counts=campaign.counts)
+    answers = counts_shown(campaign).get("confirmations", {})
+    context = _page(request, rows, descending=False, counts={**campaign.counts, **answers})
     return render(
         request, "campaigns/deliveries/deliveries.html", {**context, "campaign": campaign}
     )
@@ -62,6 +66,8 @@ def _page(
     state, words = request.GET.get("state", ""), request.GET.get("q", "").strip()[:320]
     if state in DeliveryState.values:
         rows = rows.filter(state=state)
+    elif state in ConfirmationState.values:
+        rows = by_state(rows, state)
     elif state == BOUNCED:
         rows = rows.filter(Exists(bounces()))
     if words:
@@ -76,7 +82,7 @@ def _page(
         "query": words,
         "state": state,
         "chips": _chips(counts),
-        "total": sum(number for code, number in counts.items() if code != BOUNCED) or None,
+        "total": sum(counts.get(code, 0) for code in DeliveryState.values) or None,
         "filtered": bool(words or state or request.GET.get("campaign")),
     }
 
@@ -108,7 +114,11 @@ def bounces_of(rows: list[Delivery]) -> dict[int, list[str]]:
 
 def _chips(counts: dict[str, int]) -> list[dict[str, Any]]:
     """All states, or those of the campaign that there are."""
-    states: list[tuple[str, Any]] = [*DeliveryState.choices, (BOUNCED, FEEDBACK["bounce"].label)]
+    states: list[tuple[str, Any]] = [
+        *DeliveryState.choices,
+        (BOUNCED, FEEDBACK["bounce"].label),
+        *(ConfirmationState.choices if counts else ()),
+    ]
     return [
         {"value": value, "label": label, "count": counts.get(value)}
         for value, label in states

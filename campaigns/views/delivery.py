@@ -18,6 +18,7 @@ from campaigns.models.delivery import DeliveryPurpose, DeliveryState
 from campaigns.pipeline import control
 from campaigns.reasons import sentence
 from campaigns.views.access import member
+from campaigns.views.confirmations import answer_shown
 from campaigns.views.found import must_have, right_for
 
 PHASES = {
@@ -58,6 +59,7 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
         ],
         "is_test": found.purpose == DeliveryPurpose.TEST,
         "may_resolve": may_act and found.state == DeliveryState.IN_DOUBT,
+        **answer_shown(found, readable=readable),
     }
     response = render(request, "campaigns/deliveries/delivery.html", context)
     response["Cache-Control"] = "no-store, private"

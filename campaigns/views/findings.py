@@ -69,6 +69,7 @@ TEXTS: dict[str, Promise] = {
     "hint_leaks": _("密码提示里写出了密码本身。"),
     "password_in_body": _("模板把“%(column)s”写进了正文，附件的密码等于公开了。"),
     "fields_in_clear": _("正文没有加密，却写出了这些列：%(fields)s。"),
+    "no_confirm_link": _("活动请员工确认，但模板里没有 confirm_url，员工找不到确认的页面。"),
     "no_password_hint": _("模板里没有 password_hint，收件人不知道怎么打开附件。"),
     "suppressed": _("其中 %(number)s 个地址在屏蔽名单里，不会发送。"),
     "unsubscribed": _("名单里另有 %(number)s 位已退订，不会发送。"),
@@ -79,6 +80,9 @@ HINTS: dict[str, Promise] = {
     "empty_field": _("在 Excel 里补上后重新上传，或在模板里写 default。"),
     "unreadable_cell": _("在 Excel 里打开并保存一次，再重新上传。"),
     "no_password": _("在工作簿里补上后重新上传。"),
+    "no_confirm_link": _(
+        '在模板里写 <a href="{{ confirm_url }}">查看并确认</a>；默认的工资条模板已经写好。'
+    ),
     "no_password_hint": _("在模板里写 {{ password_hint }}；默认的工资条模板已经写好。"),
     "public_url": _("请管理员设置 PUBLIC_URL；内网使用可由超级管理员允许。"),
 }

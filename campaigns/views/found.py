@@ -57,6 +57,14 @@ def readable_campaign(request: HttpRequest, pk: int) -> Campaign:
     return campaign
 
 
+def own_readable_campaign(request: HttpRequest, pk: int) -> Campaign:
+    """For acts that send content: who sets it going must be able to see what it says."""
+    campaign = own_campaign(request, pk)
+    if not campaign.content_visible_to(request.user):
+        raise PermissionDenied
+    return campaign
+
+
 def readable_workbooks(request: HttpRequest) -> QuerySet[Workbook]:
     """Confirmed workbooks whose rows the user may see, newest first."""
     mine = Workbook.objects.filter(team=request.team, state=ReadingState.CONFIRMED)

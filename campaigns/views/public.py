@@ -21,7 +21,7 @@ from campaigns.pipeline import track
 View = Callable[..., HttpResponse]
 
 
-def _private(view: View) -> View:
+def private(view: View) -> View:
     """Kept in no cache, and its address given to no other site. `no-referrer` would also hide the
     origin from ourselves, and with it every form of the page would be refused."""
 
@@ -37,7 +37,7 @@ def _private(view: View) -> View:
 
 
 @csrf_exempt
-@_private
+@private
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """The address in every newsletter's List-Unsubscribe and in its foot."""
     return _one_click(request, token) if request.method == "POST" else _page(request, token)
@@ -47,8 +47,8 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
 def _page(request: HttpRequest, token: str) -> HttpResponse:
     found = track.subscription(token)
     if found is None:
-        return _unknown(request)
-    context = {"found": found, "address": _masked(found.delivery.address), "token": token}
+        return unknown(request)
+    context = {"found": found, "address": masked(found.delivery.address), "token": token}
     return render(request, "public/unsubscribe.html", context)
 
 
@@ -56,7 +56,7 @@ def _one_click(request: HttpRequest, token: str) -> HttpResponse:
     """RFC 8058 section 3.2: the body says so, the answer is no redirect."""
     found = track.subscription(token)
     if found is None:
-        return _unknown(request)
+        return unknown(request)
     if request.POST.get("List-Unsubscribe") != "One-Click":
         return HttpResponse(_("这个地址只接受一键退订。"), status=400, content_type=_PLAIN)
     track.unsubscribe(found, how=track.BY_ONE_CLICK)
@@ -66,7 +66,7 @@ def _one_click(request: HttpRequest, token: str) -> HttpResponse:
 _PLAIN = "text/plain; charset=utf-8"
 
 
-@_private
+@private
 @require_POST
 def leave(request: HttpRequest, token: str) -> HttpResponse:
     """The button of the page."""
@@ -74,7 +74,7 @@ def leave(request: HttpRequest, token: str) -> HttpResponse:
     return _act(request, token, lambda found: track.unsubscribe(found, everything=everything))
 
 
-@_private
+@private
 @require_POST
 def come_back(request: HttpRequest, token: str) -> HttpResponse:
     """“I left by mistake.”"""
@@ -87,17 +87,17 @@ def _act(
     """Acts, then shows the page anew, so that loading it again does nothing."""
     found = track.subscription(token)
     if found is None:
-        return _unknown(request)
+        return unknown(request)
     act(found)
     return redirect("campaigns:unsubscribe", token)
 
 
-def _unknown(request: HttpRequest) -> HttpResponse:
+def unknown(request: HttpRequest) -> HttpResponse:
     """The same for whatever is wrong with a link: it tells nothing about what exists."""
     return render(request, "public/unknown_link.html", status=404)
 
 
-def _masked(address: str) -> str:
+def masked(address: str) -> str:
     """Enough for its owner to know it, should the message have been passed on."""
     local, _at, domain = address.rpartition("@")
     return f"{local[:2] if len(local) > 3 else local[:1]}***@{domain}"

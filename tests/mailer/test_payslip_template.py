@@ -95,8 +95,16 @@ def test_a_template_tells_which_names_of_ours_it_uses():
         "note",
         "sender_name",
         "password_hint",
+        "confirm_url",
     }
     assert extras_used(TemplateSource("{{ 姓名 }}", '{{ row["password_hint"] }}')) == set()
+
+
+def test_a_button_leads_to_the_page_of_the_slip_where_there_is_one():
+    letter = payslip(confirm_url="https://corp.example/slip/abc")
+    assert 'href="https:&#x2f;&#x2f;corp.example&#x2f;slip&#x2f;abc"' in letter.html
+    assert "[查看并确认工资条](https://corp.example/slip/abc)" in letter.text
+    assert "查看并确认" not in payslip().html + payslip().text
 
 
 def test_the_note_is_escaped_and_left_out_where_there_is_none():

@@ -73,6 +73,7 @@ NEEDS: dict[str, set[Right]] = {
     "campaigns:campaign_unschedule": PAYSLIPS,
     "campaigns:campaign_send_anyway": PAYSLIPS,
     "campaigns:campaign_resolve": PAYSLIPS,
+    "campaigns:campaign_remind": PAYSLIPS,
     "campaigns:campaign_result": SEE,
     "campaigns:campaign_deliveries": SEE,
     "campaigns:deliveries": SEE,
