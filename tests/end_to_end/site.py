@@ -84,10 +84,10 @@ class LiveSite:
             raise AssertionError(f"{step}: {done.stdout}\n{done.stderr}")
         return json.loads(done.stdout)
 
-    def spawn(self, kind: str, *arguments: str, name: str = "") -> Process:
+    def spawn(self, kind: str, *arguments: str, name: str = "", wait: bool = True) -> Process:
         """Starts "web", "worker" or "beat" as production does, its log in `<name>.log`.
 
-        A second of a kind needs a name. `kill()` of the result is kill -9 with all its children;
+        A second of a kind needs a name. Without `wait` it need not be ready yet. `kill()` of the result is kill -9 with all its children;
         spawning under the name of a dead process is its restart.
         """
         name = name or kind
@@ -100,6 +100,8 @@ class LiveSite:
             death_signal=signal.SIGKILL,
         )
         self.processes[name] = process
+        if not wait:
+            return process
         if kind == "web":
             request = b"HEAD / HTTP/1.0\r\n\r\n"
             process.wait_until(
