@@ -32,6 +32,8 @@ class ContactList(models.Model):
 
     team = models.ForeignKey(Team, models.CASCADE, related_name="contact_lists")
     name = models.CharField(_("名称"), max_length=100)
+    # Offered on the page where recipients choose for themselves what they get.
+    public = models.BooleanField(_("收件人可以自选"), default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     contacts: models.ManyToManyField = models.ManyToManyField(
         Contact, through="ListMember", related_name="lists"

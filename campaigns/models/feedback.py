@@ -20,13 +20,14 @@ class FeedbackKind(models.TextChoices):
     COMPLAINT = "complaint", _("投诉")
     AUTO_REPLY = "auto_reply", _("自动回复")
     CHALLENGE = "challenge", _("验证请求")
+    UNSUBSCRIBE = "unsubscribe", _("退订邮件")
     UNRECOGNISED = "unrecognised", _("未能识别")
 
 
 class Proof(models.TextChoices):
     """Why we believe that it concerns the delivery; unproven feedback suppresses nobody."""
 
-    RETURN_PATH = "return_path", _("签名退信地址")
+    RETURN_PATH = "return_path", _("带签名的收件地址")
     MESSAGE_ID = "message_id", _("Message-ID 与收件人相符")
     NONE = "", _("未证实")
 
@@ -91,6 +92,7 @@ class SuppressionReason(models.TextChoices):
     COMPLAINT = "complaint", _("投诉")
     UNSUBSCRIBED = "unsubscribed", _("退订")
     MANUAL = "manual", _("人工添加")
+    ERASED = "erased", _("个人数据已删除")
 
 
 class Suppression(models.Model):
@@ -107,6 +109,8 @@ class Suppression(models.Model):
         Delivery, models.SET_NULL, null=True, blank=True, related_name="suppressions"
     )
     note = models.CharField(_("备注"), max_length=300, blank=True)
+    # Where it was imported from: a workbook's name, another system.
+    source = models.CharField(_("来源"), max_length=200, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )

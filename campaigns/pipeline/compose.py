@@ -34,8 +34,8 @@ from campaigns.models import Campaign, Delivery
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import DeliveryPurpose
 from campaigns.pipeline.attach import Attacher, hint_of
-from campaigns.pipeline.subscription import MAIL_PURPOSE
 from campaigns.pipeline.sheet_rows import ADDRESS_FIELD, NAME_FIELD, SheetRows, Unsendable
+from campaigns.pipeline.subscription import MAIL_PURPOSE
 
 __all__ = ["ADDRESS_FIELD", "NAME_FIELD", "Composed", "Composer", "Unsendable"]
 

@@ -20,6 +20,7 @@ from campaigns.models import Delivery
 from campaigns.models.delivery import DeliveryPurpose, DeliveryState
 from campaigns.models.feedback import Proof
 from campaigns.pipeline.compose import tokens
+from campaigns.pipeline.subscription import MAIL_PURPOSE, Subscription, of_message
 
 # Reading a return path needs no pattern, only the token in it: a mailbox's own may have changed.
 _ANY_PATTERN = "bounce+{token}@return-path.example"
@@ -63,6 +64,19 @@ def match(team_id: int, report: Report) -> list[Match]:
         for recipient in report.recipients
     ]
     return found or [Match(None, None, Proof.NONE)]
+
+
+def leaving(team_id: int, report: Report) -> Subscription | None:
+    """Whom a mail to the signed address of List-Unsubscribe (RFC 2369) takes off a list.
+
+    Whatever it says: the address is the wish. Reports are none: a bounce never goes there.
+    """
+    reader = ReturnPath(_ANY_PATTERN, tokens(), purpose=MAIL_PURPOSE)
+    for ids in filter(None, map(reader.read, report.envelope_to)):
+        found = of_message(*ids)
+        if found is not None and found.delivery.team_id == team_id:
+            return found
+    return None
 
 
 def key_of(address: str) -> str:

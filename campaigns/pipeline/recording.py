@@ -22,7 +22,8 @@ from campaigns.models.delivery import DeliveryPurpose
 from campaigns.models.feedback import FeedbackKind, Proof, SuppressionReason
 from campaigns.models.template import Kind
 from campaigns.pipeline import counts
-from campaigns.pipeline.matching import Match, key_of, match
+from campaigns.pipeline.matching import Match, key_of, leaving, match
+from campaigns.pipeline.subscription import BY_MAIL, Subscription, unsubscribe
 from campaigns.pipeline.suppress import suppress
 
 # Verdicts of messages that broke the session while they were read: they are tried again, apart.
@@ -45,16 +46,20 @@ _NO_COMPLAINT = ("not-spam", "auth-failure")
 
 @dataclass(frozen=True)
 class Judged:
-    """A report beside its matches. `ours`: once recorded it may be deleted from the server."""
+    """A report beside its matches. `ours`: once recorded it may be deleted from the server;
+    `leaving`: whom it unsubscribes."""
 
     verdict: str
     ours: bool = False
     rows: list[Feedback] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
+    leaving: Subscription | None = None
 
 
 def judge(mailbox: BounceMailbox, report: Report) -> Judged:
     """What is to be written about a message; reads the database and writes nothing."""
+    if report.kind not in _REPORTS and (left := leaving(mailbox.team_id, report)):
+        return _unsubscribing(mailbox, left)
     matches = match(mailbox.team_id, report)
     proven = any(found.proven for found in matches)
     if mailbox.exclusive:
@@ -92,7 +97,26 @@ def record(mailbox: BounceMailbox, uidl: str, judged: Judged) -> bool:
         for delivery, reason, note in _effects(judged):
             suppress(delivery, reason, note=note)
         counts.apply(newly)
+        if judged.leaving is not None:
+            unsubscribe(judged.leaving, how=BY_MAIL)
     return judged.ours
+
+
+def _unsubscribing(mailbox: BounceMailbox, left: Subscription) -> Judged:
+    """What the mail says is its writer's own, and nothing of it is kept."""
+    delivery = left.delivery
+    row = Feedback(
+        team_id=mailbox.team_id,
+        kind=FeedbackKind.UNSUBSCRIBE,
+        mailbox=mailbox,
+        delivery=delivery,
+        campaign=delivery.campaign,
+        proof=Proof.RETURN_PATH,
+        address=delivery.address,
+        address_key=delivery.address_key,
+    )
+    found = Match(None, delivery, Proof.RETURN_PATH)
+    return Judged("unsubscribe", True, [row], [found], left)
 
 
 def postpone(mailbox: BounceMailbox, uidl: str, verdict: str) -> None:

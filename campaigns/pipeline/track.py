@@ -1,149 +1,33 @@
 """Track: what a recipient does with a link of ours. Here: leaving a list, and coming back by mistake.
 
 Every act is idempotent and needs no sign-in: the token in the link is what proves that it came by
-mail to this recipient (RFC 8058). A token is read here alone, and one of another purpose is none.
+mail to this recipient (RFC 8058). A token of a link is read here alone, and one of another purpose
+is none.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from django.db import transaction
-from django.db.models import Q, QuerySet
-from django.utils import timezone
-
-from campaigns.models import ContactList, Delivery, ListMember, Suppression
-from campaigns.models.contact import MemberStatus
-from campaigns.models.delivery import DeliveryPurpose
-from campaigns.models.feedback import SuppressionReason
-from campaigns.models.template import Kind
 from campaigns.pipeline.compose import links
+from campaigns.pipeline.subscription import (
+    BY_ONE_CLICK,
+    BY_PAGE,
+    Subscription,
+    of_message,
+    resubscribe,
+    unsubscribe,
+)
 
-# How a recipient left, as kept in Suppression.note.
-BY_PAGE, BY_ONE_CLICK = "page", "one-click"
-
-
-@dataclass(frozen=True)
-class Subscription:
-    """What the link of one message may change: its recipient's standing with this sender.
-
-    `from_list`, `from_all`: what the recipient has left; `undoable`: by this very message.
-    """
-
-    delivery: Delivery
-    from_list: bool
-    from_all: bool
-    undoable: bool
-
-    @property
-    def contact_list(self) -> ContactList | None:
-        return self.delivery.campaign.contact_list
-
-    @property
-    def is_test(self) -> bool:
-        """A test message shows everything and changes nobody's standing."""
-        return self.delivery.purpose == DeliveryPurpose.TEST
-
-    @property
-    def left(self) -> bool:
-        return self.from_list or self.from_all
+__all__ = [
+    "BY_ONE_CLICK",
+    "BY_PAGE",
+    "Subscription",
+    "resubscribe",
+    "subscription",
+    "unsubscribe",
+]
 
 
 def subscription(token: str) -> Subscription | None:
     """The subscription that an unsubscribe link is about; None for anything but a link of ours."""
     ids = links().read_unsubscribe(token)
-    if ids is None:
-        return None
-    found = Delivery.objects.filter(
-        pk=ids[1], campaign_id=ids[0], campaign__kind=Kind.NEWSLETTER
-    ).select_related("campaign__contact_list", "campaign__team")
-    delivery = found.defer("campaign__frozen_html", "campaign__frozen_text").first()
-    return _standing(delivery) if delivery is not None else None
-
-
-def unsubscribe(found: Subscription, *, everything: bool = False, how: str = BY_PAGE) -> None:
-    """Takes the recipient off the campaign's list, or off all lists of the team.
-
-    A campaign whose list is gone leaves nothing else to take them off: then it is all lists too.
-    """
-    delivery, contact_list = found.delivery, found.contact_list
-    if found.is_test:
-        return
-    with transaction.atomic():
-        if contact_list is not None:
-            _suppress(delivery, contact_list, how)
-            _members(delivery).update(status=MemberStatus.UNSUBSCRIBED, changed_at=timezone.now())
-        if everything or contact_list is None:
-            _leave_all(delivery, how)
-
-
-def resubscribe(found: Subscription) -> None:
-    """Takes back what was done by this message's link, and nothing else: a bounce, a complaint or
-    an earlier unsubscribe stands."""
-    delivery = found.delivery
-    with transaction.atomic():
-        left = _suppressions(delivery).filter(
-            reason=SuppressionReason.UNSUBSCRIBED, delivery=delivery
-        )
-        of_list = left.filter(contact_list=found.contact_list, contact_list__isnull=False).exists()
-        left.delete()
-        if of_list:
-            _members(delivery).filter(status=MemberStatus.UNSUBSCRIBED).update(
-                status=MemberStatus.SUBSCRIBED, changed_at=timezone.now()
-            )
-
-
-def _standing(delivery: Delivery) -> Subscription:
-    rows = list(_suppressions(delivery).filter(reason=SuppressionReason.UNSUBSCRIBED))
-    member_left = _members(delivery).filter(status=MemberStatus.UNSUBSCRIBED).exists()
-    return Subscription(
-        delivery,
-        from_list=member_left or any(row.contact_list_id is not None for row in rows),
-        from_all=any(row.contact_list_id is None for row in rows),
-        undoable=any(row.delivery_id == delivery.pk for row in rows),
-    )
-
-
-def _leave_all(delivery: Delivery, how: str) -> None:
-    """An address has one row for all lists. If it stands there for a bounce, which a person may lift,
-    the memberships themselves have to keep that it left."""
-    row = _suppress(delivery, None, how)
-    if row.reason != SuppressionReason.UNSUBSCRIBED:
-        ListMember.objects.filter(
-            team=delivery.team_id, contact__address_key=delivery.address_key
-        ).update(status=MemberStatus.UNSUBSCRIBED, changed_at=timezone.now())
-
-
-def _suppressions(delivery: Delivery) -> QuerySet[Suppression]:
-    """The address's rows that keep this campaign's mail away: of its list, and of all."""
-    return Suppression.objects.filter(
-        Q(contact_list=None) | Q(contact_list=delivery.campaign.contact_list),
-        team=delivery.team_id,
-        address_key=delivery.address_key,
-    )
-
-
-def _members(delivery: Delivery) -> QuerySet[ListMember]:
-    """The recipient in the campaign's list: the contact, also one that has the address by now.
-    A test's contact is only the sample whose values it shows."""
-    who = Q(contact__address_key=delivery.address_key)
-    if delivery.contact_id is not None and delivery.purpose != DeliveryPurpose.TEST:
-        who |= Q(contact=delivery.contact_id)
-    return ListMember.objects.filter(
-        who, team=delivery.team_id, contact_list=delivery.campaign.contact_list
-    )
-
-
-def _suppress(delivery: Delivery, contact_list: ContactList | None, how: str) -> Suppression:
-    row, _created = Suppression.objects.get_or_create(
-        team_id=delivery.team_id,
-        address_key=delivery.address_key,
-        contact_list=contact_list,
-        defaults={
-            "address": delivery.address,
-            "reason": SuppressionReason.UNSUBSCRIBED,
-            "delivery": delivery,
-            "note": how,
-        },
-    )
-    return row
+    return of_message(*ids) if ids is not None else None

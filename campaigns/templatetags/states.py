@@ -100,6 +100,7 @@ SUPPRESSION = _states(
     (SuppressionReason.COMPLAINT, _("收件人举报为垃圾邮件。"), "refused", "alert-triangle"),
     (SuppressionReason.UNSUBSCRIBED, _("收件人自己退订。"), "suppressed", "unlink"),
     (SuppressionReason.MANUAL, _("由团队成员加入。"), "queued", "user"),
+    (SuppressionReason.ERASED, _("应本人要求删除，只留下地址，不再联系。"), "cancelled", "trash"),
 )
 
 WORKBOOK = _states(

@@ -29,6 +29,7 @@ _VERDICTS = {
     "feedback": gettext_lazy("投诉"),
     "autoreply": gettext_lazy("自动回复"),
     "challenge": gettext_lazy("验证请求"),
+    "unsubscribe": gettext_lazy("退订邮件"),
     "ordinary": gettext_lazy("其他邮件（留在服务器上）"),
     "unrecognised": gettext_lazy("未能识别"),
     "broke": gettext_lazy("读取中断，会再试"),

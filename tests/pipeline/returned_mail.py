@@ -182,6 +182,24 @@ def an_auto_reply(sender: str, *, to: str) -> bytes:
     )
 
 
+def unsubscribe_address(delivery: Delivery) -> str:
+    """The address in this delivery's List-Unsubscribe."""
+    reader = ReturnPath(PATTERN, tokens(), purpose="unsubscribe")
+    return reader.make(delivery.campaign_id, delivery.pk)
+
+
+def an_unsubscribe_mail(sender: str, *, to: str, text: str = "") -> bytes:
+    """What a mail client sends when its reader presses the button (RFC 2369, RFC 6068)."""
+    return _lines(
+        f"From: {sender}",
+        f"To: {to}",
+        "Subject: unsubscribe",
+        "Content-Type: text/plain; charset=utf-8",
+        "",
+        text,
+    )
+
+
 def a_letter(text: str = "See you at seven?") -> bytes:
     """What else lies in an inbox."""
     return _lines(
