@@ -58,3 +58,23 @@ class AccountForm(forms.ModelForm):
     class Meta:
         model = User
         fields = ("name", "language")
+
+
+class TeamForm(forms.ModelForm):
+    """The team's name and time zone; whether its links may lead inside is a superuser's decision."""
+
+    class Meta:
+        model = Team
+        fields = ("name", "time_zone", "intranet_links_allowed")
+        help_texts = {
+            "time_zone": _("定时发送按这个时区理解，例如 Asia/Shanghai。"),
+            "intranet_links_allowed": _(
+                "邮件里的链接（例如退订）指向内网地址，只有在公司网络里才能打开。"
+            ),
+        }
+
+    def __init__(self, *args: Any, superuser: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["time_zone"].widget = forms.TextInput(attrs={"list": "time-zones"})
+        if not superuser:
+            del self.fields["intranet_links_allowed"]

@@ -57,7 +57,7 @@ TEXTS: dict[str, Promise] = {
         "今天已发 %(used)s 封，再发 %(recipients)s 封会超过每天 %(limit)s 封的上限；剩下的要等额度恢复。"
     ),
     "too_slow": _("按限速要发 %(duration)s，超过了放弃投递的期限（%(hours)s 小时）。"),
-    "forecast": _("按限速，发完大约需要 %(duration)s。"),
+    "forecast": _("按限速估计的发送时间：%(duration)s。"),
     "recipients": _("共 %(number)s 位收件人。"),
     "no_password_column": _("工作簿里没有“%(column)s”这一列，附件没有密码。"),
     "no_password": _("有 %(total)s 行的密码是空的：这些不会发出，其余照常。"),
