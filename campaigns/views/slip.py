@@ -9,6 +9,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
@@ -37,7 +38,9 @@ def _page(request: HttpRequest, token: str, found: confirm.Slip, form: DisputeFo
         "form": form,
     }
     status = 410 if found.dead else 422 if form.errors else 200
-    return render(request, "public/slip.html", context, status=status)
+    # Nobody is signed in who has a zone: the company's.
+    with timezone.override(found.campaign.team.zone):
+        return render(request, "public/slip.html", context, status=status)
 
 
 @private

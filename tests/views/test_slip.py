@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
@@ -93,6 +93,15 @@ class TestLooking:
     def test_it_speaks_the_readers_language(self, delivery):
         page = Client().get(path_of(delivery), HTTP_ACCEPT_LANGUAGE="en").content.decode()
         assert '<html lang="en"' in page
+
+
+    def test_its_times_are_the_companys(self, browser, scene, delivery):
+        scene.team.time_zone = "Asia/Shanghai"
+        scene.team.save()
+        noon = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+        Delivery.objects.filter(pk=delivery.pk).update(created_at=noon)
+        with time_machine.travel(noon):
+            assert "2026-12-08 20:00" in text(browser.get(path_of(delivery)))
 
 
 class TestTheEmployee:
