@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -12,10 +13,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from campaigns.forms.campaign import ResolveForm
+from campaigns.forms.resend import ResendForm
 from campaigns.models import Campaign, Delivery
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import DeliveryPurpose, DeliveryState
-from campaigns.pipeline import control
+from campaigns.pipeline import control, resend
+from campaigns.pipeline.compose import Unsendable
 from campaigns.reasons import sentence
 from campaigns.views.access import member
 from campaigns.views.confirmations import answer_shown
@@ -59,6 +62,8 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
         ],
         "is_test": found.purpose == DeliveryPurpose.TEST,
         "may_resolve": may_act and found.state == DeliveryState.IN_DOUBT,
+        "may_resend": may_act and readable and resend.may_resend(found),
+        "family": _family(found),
         **answer_shown(found, readable=readable),
     }
     response = render(request, "campaigns/deliveries/delivery.html", context)
@@ -82,6 +87,41 @@ def delivery_resolve(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         messages.info(request, _("状态已经变了，这一步没有生效。"))
     return redirect("campaigns:delivery", pk)
+
+
+@member()
+@require_POST
+def delivery_resend(request: HttpRequest, pk: int) -> HttpResponse:
+    """A payslip once more; only by somebody who may read what goes out."""
+    found, form = _found(request, pk), ResendForm(request.POST)
+    must_have(request, right_for(found.campaign.kind))
+    if not found.campaign.content_visible_to(request.user):
+        raise PermissionDenied
+    if not form.is_valid():
+        for field, errors in form.errors.items():
+            label = form.fields[field].label if field in form.fields else ""
+            messages.error(request, f"{label}：{errors[0]}")
+        return redirect("campaigns:delivery", pk)
+    note = f"{form.cleaned_data['note']} — {request.user.email}"
+    to = {"address": form.cleaned_data["address"], "address_key": form.cleaned_data["key"]}
+    try:
+        again = resend.resend(found, **to, note=note)
+    except Unsendable as error:
+        detail = f"{sentence(error.reason)} {error.detail}".strip()
+        messages.error(request, _("没有补发：%(detail)s") % {"detail": detail})
+        return redirect("campaigns:delivery", pk)
+    if again is None:
+        messages.info(request, _("已经在补发了，或者状态已经变了。"))
+        return redirect("campaigns:delivery", pk)
+    messages.success(request, _("正在补发到 %(address)s。") % {"address": again.address})
+    return redirect("campaigns:delivery", again.pk)
+
+
+def _family(found: Delivery) -> list[Delivery]:
+    """The other messages about the same payslip, oldest first."""
+    same = Delivery.objects.filter(campaign=found.campaign_id, source_key=found.source_key)
+    rows = same.exclude(purpose=DeliveryPurpose.TEST).exclude(pk=found.pk).order_by("pk")
+    return list(rows[:50]) if found.purpose != DeliveryPurpose.TEST else []
 
 
 def _found(request: HttpRequest, pk: int) -> Delivery:

@@ -25,6 +25,7 @@ PUBLIC = frozenset(
         "campaigns:unsubscribe",
         "campaigns:unsubscribe_leave",
         "campaigns:unsubscribe_undo",
+        "campaigns:preferences",
         "campaigns:slip",
         "campaigns:slip_content",
         "campaigns:slip_open",
@@ -49,6 +50,7 @@ OTHERWISE = {
 # One of these rights opens the page (of a payslip, where it is a campaign's or a template's).
 NEEDS: dict[str, set[Right]] = {
     "accounts:members": MEMBERS,
+    "accounts:team_settings": MEMBERS,
     "accounts:member_add": MEMBERS,
     "accounts:member_roles": MEMBERS,
     "accounts:member_remove": MEMBERS,
@@ -79,6 +81,7 @@ NEEDS: dict[str, set[Right]] = {
     "campaigns:deliveries": SEE,
     "campaigns:delivery": SEE,
     "campaigns:delivery_resolve": PAYSLIPS,
+    "campaigns:delivery_resend": PAYSLIPS,
     "campaigns:workbooks": WRITING,
     "campaigns:workbook_upload": WRITING,
     "campaigns:workbook": WRITING,
@@ -91,6 +94,7 @@ NEEDS: dict[str, set[Right]] = {
     "campaigns:lists": LETTERS,
     "campaigns:list_new": LETTERS,
     "campaigns:list": LETTERS,
+    "campaigns:list_edit": LETTERS,
     "campaigns:list_member": LETTERS,
     "campaigns:contacts": LETTERS,
     "campaigns:contact_new": LETTERS,
