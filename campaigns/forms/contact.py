@@ -64,11 +64,14 @@ class ContactForm(forms.ModelForm):
 
 
 class ListForm(forms.ModelForm):
-    """A list's name, unique in its team."""
+    """A list's name, unique in its team, and whether recipients see it."""
 
     class Meta:
         model = ContactList
-        fields = ("name",)
+        fields = ("name", "public")
+        help_texts = {
+            "public": _("勾选后，收件人能在“订阅偏好”页看到这个名单的名称，自己订阅或退订。")
+        }
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]

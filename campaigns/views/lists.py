@@ -49,6 +49,22 @@ def list_new(request: HttpRequest) -> HttpResponse:
 
 @member(Right.NEWSLETTERS)
 @require_http_methods(["GET", "HEAD", "POST"])
+def list_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Its name, and whether recipients may choose it for themselves."""
+    found = get_object_or_404(ContactList, team=request.team, pk=pk)
+    form = ListForm(request.POST or None, instance=found)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, _("名单已保存。"))
+        return redirect("campaigns:list", pk)
+    # A name that was refused is not yet the list's.
+    context = {"form": form, "contact_list": ContactList.objects.get(pk=pk)}
+    status = 422 if form.errors else 200
+    return render(request, "campaigns/lists/edit.html", context, status=status)
+
+
+@member(Right.NEWSLETTERS)
+@require_http_methods(["GET", "HEAD", "POST"])
 def list_(request: HttpRequest, pk: int) -> HttpResponse:
     """Members with search; POST adds pasted lines."""
     found = get_object_or_404(ContactList, team=request.team, pk=pk)

@@ -12,10 +12,16 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
+from campaigns.pipeline import preferences as choosing
 from campaigns.pipeline import track
 
 View = Callable[..., HttpResponse]
@@ -79,6 +85,27 @@ def leave(request: HttpRequest, token: str) -> HttpResponse:
 def come_back(request: HttpRequest, token: str) -> HttpResponse:
     """“I left by mistake.”"""
     return _act(request, token, track.resubscribe)
+
+
+@private
+@require_http_methods(["GET", "HEAD", "POST"])
+def preferences(request: HttpRequest, token: str) -> HttpResponse:
+    """Which of the sender's lists the recipient wants."""
+    subscription = track.subscription(token)
+    if subscription is None:
+        return unknown(request)
+    found = choosing.preferences(subscription)
+    if request.method == "POST":
+        wanted = [text for text in request.POST.getlist("list") if text.isdecimal()]
+        choosing.choose(found, {int(text) for text in wanted if len(text) < 19})
+        return redirect(reverse("campaigns:preferences", args=[token]) + "?saved=1")
+    context = {
+        "found": found,
+        "address": masked(found.delivery.address),
+        "token": token,
+        "saved": "saved" in request.GET,
+    }
+    return render(request, "public/preferences.html", context)
 
 
 def _act(
