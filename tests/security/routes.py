@@ -76,6 +76,7 @@ NEEDS: dict[str, set[Right]] = {
     "campaigns:campaign_send_anyway": PAYSLIPS,
     "campaigns:campaign_resolve": PAYSLIPS,
     "campaigns:campaign_remind": PAYSLIPS,
+    "campaigns:campaign_recall": PAYSLIPS,
     "campaigns:campaign_result": SEE,
     "campaigns:campaign_deliveries": SEE,
     "campaigns:deliveries": SEE,
