@@ -19,6 +19,7 @@ from campaigns.views import (
     preview,
     probes,
     public,
+    recall,
     relays,
     result,
     slip,
@@ -68,6 +69,7 @@ urlpatterns = [
     ),
     path("campaigns/<int:pk>/resolve/", campaign_acts.campaign_resolve, name="campaign_resolve"),
     path("campaigns/<int:pk>/remind/", confirmations.campaign_remind, name="campaign_remind"),
+    path("campaigns/<int:pk>/recall/", recall.campaign_recall, name="campaign_recall"),
     path("campaigns/<int:pk>/result/", result.campaign_result, name="campaign_result"),
     path(
         "campaigns/<int:pk>/deliveries/", deliveries.campaign_deliveries, name="campaign_deliveries"

@@ -1,4 +1,4 @@
-"""Sending one payslip once more: to which address, and why."""
+"""Sending one payslip once more, and taking all of them back: to which address, and why."""
 
 from __future__ import annotations
 
@@ -23,3 +23,7 @@ class ResendForm(forms.Form):
         except AddressFault as fault:
             raise ValidationError(fault.text) from None
         return address
+
+
+class RecallForm(forms.Form):
+    reason = forms.CharField(label=_("原因"), max_length=200, validators=[one_line])

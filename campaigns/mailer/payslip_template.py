@@ -62,7 +62,8 @@ _FOOT = """
 
 _PAYSLIP = """<h1 class="title">{{ title }}</h1>
 <p>{% if name %}{{ name }}，{% endif %}您好：</p>
-{% if password_hint %}<p>您的工资明细在附件里，请核对。</p>
+{% if correction %}<p><b>更正：这一份代替{{ correction }}，请以这一份为准。</b></p>
+{% endif %}{% if password_hint %}<p>您的工资明细在附件里，请核对。</p>
 <p>{{ password_hint }}</p>
 {% else %}<p>以下是您的工资明细，请核对。</p>{% endif %}
 <table class="slip" width="100%" cellpadding="0" cellspacing="0" border="0">
@@ -91,7 +92,7 @@ def default_payslip() -> TemplateSource:
 
     With `password_hint` the payslip is an attachment, and `cells` are none: the table stays empty. With
     `confirm_url` a button leads to the page where it is confirmed.
-    Needs no field of its own: `extra` gives `title` (also the subject) and maybe `name`, `note` and `sender_name`.
+    With `correction` it says which earlier payslip it replaces. Needs no field of its own: `extra` gives `title` (also the subject) and maybe `name`, `note` and `sender_name`.
     Amounts stay out of the subject, which lock screens show.
     """
     return TemplateSource("{{ title }}", _HEAD + _PAYSLIP + _FOOT)

@@ -8,11 +8,12 @@ PARTS: tuple[Part, ...] = ("subject", "html", "text")
 
 #: Names that aren't merge fields; a column of the same name is reached by `row["…"]`.
 #: The pipeline gives their values: `name` is the recipient's, `title` the campaign's, `note` HR's remark,
-#: `password_hint` says how to open the attached payslip, `confirm_url` is the page where the employee confirms it.
+#: `password_hint` says how to open the attached payslip, `confirm_url` is the page where the employee confirms it,
+#: `correction` names the earlier payslip that this one puts right.
 EXTRA_NAMES = frozenset(
     [
         *("name", "address", "title", "note", "sender_name", "unsubscribe_url"),
-        *("password_hint", "confirm_url"),
+        *("password_hint", "confirm_url", "correction"),
     ]
 )
 #: Those that are blank where the pipeline gives none.

@@ -134,6 +134,17 @@ class Campaign(models.Model):
     )
     occurrence = models.PositiveIntegerField(null=True, blank=True)
 
+    # A payslip taken back: its pages are closed, and what had not left never leaves.
+    recalled_at = models.DateTimeField(null=True, blank=True)
+    recalled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    recall_reason = models.CharField(_("撤回的原因"), max_length=300, blank=True)
+    # The campaign that this one puts right: the only way to send a month twice.
+    corrects = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="corrections"
+    )
+
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )

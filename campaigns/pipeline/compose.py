@@ -155,6 +155,8 @@ class Composer:
             "sender_name": self.campaign.from_name,
             "password_hint": hint_of(self.campaign),
         }
+        if self.campaign.corrects is not None:
+            extra["correction"] = corrected(self.campaign.corrects)
         if not self.campaign.is_payslip:
             extra["unsubscribe_url"] = self._unsubscribe_url(delivery)
         return extra
@@ -166,7 +168,7 @@ class Composer:
         delivery.message_id = delivery.message_id or message_id(
             delivery.pk or 0, self.campaign.pk or 0, self.message_id_key, self.domain
         )
-        headers: list[tuple[str, str]] = []
+        headers = self._reference(delivery)
         if not self.campaign.is_payslip:
             headers = list_headers(
                 unsubscribe_url=self._unsubscribe_url(delivery),
@@ -187,6 +189,17 @@ class Composer:
             )
         except (MessageFault, AddressFault) as error:
             raise Unsendable(f"message_{error.kind}", getattr(error, "field", "")) from error
+
+    def _reference(self, delivery: Delivery) -> list[tuple[str, str]]:
+        """A correction stands in the reader's mailbox below what it corrects (RFC 5322 3.6.4)."""
+        if self.campaign.corrects_id is None or delivery.purpose == DeliveryPurpose.TEST:
+            return []
+        earlier = Delivery.objects.filter(
+            campaign=self.campaign.corrects_id, address_key=delivery.address_key
+        ).exclude(purpose=DeliveryPurpose.TEST)
+        known = earlier.exclude(message_id="").order_by("pk").values_list("message_id", flat=True)
+        first = known.first()
+        return [("In-Reply-To", first), ("References", first)] if first else []
 
     def _envelope(self, delivery: Delivery, size: int) -> Envelope:
         return Envelope(
@@ -236,6 +249,12 @@ def _unsubscribe_address(relay: Relay) -> Callable[[int, int], str]:
     if mailbox is None or not mailbox.enabled or not mailbox.return_path_pattern:
         return lambda _campaign, _delivery: ""
     return ReturnPath(mailbox.return_path_pattern, tokens(), purpose=MAIL_PURPOSE).make
+
+
+def corrected(earlier: Campaign) -> str:
+    """How a correction names what it replaces: “十一月工资条”（2026-11-24）."""
+    day = timezone.localdate(earlier.launched_at, earlier.team.zone) if earlier.launched_at else ""
+    return f"“{earlier.name}”（{day}）" if day else f"“{earlier.name}”"
 
 
 def contact_values(delivery: Delivery) -> Mapping[str, str]:

@@ -1,6 +1,6 @@
 """Confirm: the page of one payslip, which its employee opens by the link in the mail, without sign-in.
 
-The link is signed, and dies with its time, with the content, and with a correction of the address. What
+The link is signed, and dies with its time, with the content, with a recall, and with a correction of the address. What
 it shows stays what was sent. Opened, confirmed, disputed: each by a POST, never by looking (scanners
 follow links), and a dispute's words are sealed with the payroll's key.
 """
@@ -26,7 +26,7 @@ LONGEST_DISPUTE = 2000
 MOST_DISPUTES = 20
 
 # Why a link of ours leads nowhere any more.
-EXPIRED, DESTROYED, REPLACED = "expired", "destroyed", "replaced"
+EXPIRED, DESTROYED, REPLACED, RECALLED = "expired", "destroyed", "replaced", "recalled"
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ def main_of(delivery: Delivery) -> Delivery:
 
 def _dead(found: Slip) -> str:
     delivery = found.delivery
+    if found.campaign.recalled_at is not None:
+        return RECALLED
     if found.campaign.workbook.is_destroyed or delivery.row is None:
         return DESTROYED
     if found.until <= timezone.now():

@@ -154,16 +154,20 @@ def send_test(campaign: Campaign, sample: Delivery, address: str, address_key: s
 
 
 def resolve_doubt(delivery: Delivery, *, resend: bool, note: str) -> bool:
-    """in_doubt → queued (same Message-ID; the campaign runs again) or accepted, with the reason."""
+    """in_doubt → queued (same Message-ID; the campaign runs again) or accepted, with the reason.
+
+    What was recalled is not sent again.
+    """
     now = timezone.now()
     change = {"state": DeliveryState.ACCEPTED}
     if resend:
         until = max(delivery.deliver_until, now + timedelta(hours=24))
         change = {"state": DeliveryState.QUEUED, "due_at": now, "deliver_until": until}
     with transaction.atomic():
-        changed = Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.IN_DOUBT).update(
-            **change, claim=None, resolved_note=note[:300], changed_at=now
-        )
+        doubtful = Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.IN_DOUBT)
+        if resend:
+            doubtful = doubtful.filter(campaign__recalled_at=None)
+        changed = doubtful.update(**change, claim=None, resolved_note=note[:300], changed_at=now)
         if changed and resend:
             Campaign.objects.filter(pk=delivery.campaign_id, state=CampaignState.FINISHED).update(
                 state=CampaignState.RUNNING, finished_at=None

@@ -22,6 +22,7 @@ from campaigns.pipeline.preflight_audience import Audience, audience_of, dead_ad
 from campaigns.pipeline.preflight_domain import domain_findings
 from campaigns.pipeline.preflight_finding import BLOCK, INFO, WARN, Finding, Place
 from campaigns.pipeline.preflight_limits import limits
+from campaigns.pipeline.preflight_repeat import repeats
 from campaigns.pipeline.prepare import faults_of, source_of_template
 
 __all__ = ["BLOCK", "INFO", "WARN", "Finding", "Place", "blocks", "check", "dead_addresses"]
@@ -37,6 +38,7 @@ def check(campaign: Campaign) -> list[Finding]:
         found += _template(campaign, audience)
         found += audience.findings()
         found += attachments(campaign)
+        found += repeats(campaign)
         found += limits(campaign, audience.recipients)
     found += domain_findings(campaign)
     order = (BLOCK, WARN, INFO)

@@ -29,7 +29,7 @@ _SENDING = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.FINISHED)
 
 def may_remind(campaign: Campaign) -> bool:
     """Whether its state and its settings let reminders go out."""
-    asks = campaign.is_payslip and campaign.confirm_days > 0
+    asks = campaign.is_payslip and campaign.confirm_days > 0 and campaign.recalled_at is None
     return asks and campaign.planned_at is not None and campaign.state in _SENDING
 
 

@@ -45,6 +45,7 @@ def may_resend(delivery: Delivery) -> bool:
     return (
         campaign.is_payslip
         and campaign.state in _LAUNCHED
+        and campaign.recalled_at is None
         and campaign.relay_id is not None
         and delivery.purpose != DeliveryPurpose.TEST
         and delivery.state in RESENDABLE

@@ -22,6 +22,7 @@ from campaigns.views.confirmations import counts_shown
 from campaigns.views.findings import shown
 from campaigns.views.found import campaign_of, own_campaign, right_for
 from campaigns.views.next_step import next_steps
+from campaigns.views.recall import recall_shown
 
 OVER = (CampaignState.FINISHED, CampaignState.CANCELLED)
 # How many deliveries in doubt the page lists; the rest are behind the link.
@@ -35,8 +36,9 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
     found = campaign_of(request, pk)
     may_act = right_for(found.kind) in request.rights
     readable = found.content_visible_to(request.user)
+    progress = progress_of(found)
     context = {
-        **progress_of(found),
+        **progress,
         "may_act": may_act,
         "readable": readable,
         "doubts": _doubts(found) if may_act else [],
@@ -48,6 +50,7 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
         in (CampaignState.SCHEDULED, CampaignState.RUNNING, CampaignState.PAUSED),
         "open_number": _open_number(found),
         **counts_shown(found),
+        **recall_shown(found, progress["counts"]),
     }
     return render(request, "campaigns/campaigns/campaign.html", context)
 

@@ -52,7 +52,18 @@ def campaign_new(request: HttpRequest) -> HttpResponse:
     if kind not in Kind.values:
         raise Http404
     must_have(request, right_for(kind))
-    return _edit(request, Campaign(team=request.team, kind=kind, created_by=request.user))
+    campaign = Campaign(team=request.team, kind=kind, created_by=request.user)
+    campaign.corrects = _corrected(request, kind)
+    return _edit(request, campaign)
+
+
+def _corrected(request: HttpRequest, kind: str) -> Campaign | None:
+    """?corrects=…: the launched payslip campaign that the new one puts right, for its readers alone."""
+    given = request.POST if request.method == "POST" else request.GET
+    launched = Campaign.objects.filter(
+        team=request.team, kind=Kind.PAYSLIP, launched_at__isnull=False, grants__user=request.user
+    )
+    return named(launched, given.get("corrects")) if kind == Kind.PAYSLIP else None
 
 
 @member(Right.PAYSLIPS, Right.NEWSLETTERS)
@@ -74,7 +85,7 @@ def _edit(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     form = (PayslipForm if campaign.kind == Kind.PAYSLIP else CampaignForm)(
         request.POST or None,
         instance=campaign,
-        initial=None if campaign.pk else _suggested(request, campaign.kind, workbooks),
+        initial=None if campaign.pk else _suggested(request, campaign, workbooks),
         team=request.team,
         kind=campaign.kind,
         workbooks=workbooks,
@@ -118,15 +129,21 @@ def _refuse_foreign(request: HttpRequest, kind: str, workbooks) -> None:
     named(lists if audience == LIST else workbooks, number)
 
 
-def _suggested(request: HttpRequest, kind: str, workbooks: QuerySet[Workbook]) -> dict[str, object]:
+def _suggested(
+    request: HttpRequest, campaign: Campaign, workbooks: QuerySet[Workbook]
+) -> dict[str, object]:
     """From a link (?audience=workbook:5), what the last campaign of this kind used, and what there
     is only one of: a choice among one is none."""
-    last = Campaign.objects.filter(team=request.team, kind=kind).order_by("-created_at").first()
+    kind = campaign.kind
+    earlier = Campaign.objects.filter(team=request.team, kind=kind).order_by("-created_at")
+    last = campaign.corrects or earlier.first()
     audience = request.GET.get("audience", "")
     initial: dict[str, object] = {"audience": audience}
     book = named(workbooks, audience.partition(":")[2]) if audience.startswith(WORKBOOK) else None
     if book is not None:
         initial["name"] = book.name.rpartition(".")[0] or book.name
+    if campaign.corrects is not None:
+        initial["name"] = _("%(name)s（更正）") % {"name": campaign.corrects.name}
     if last is not None:
         names = ("template", "relay", "from_name", "from_address", "reply_to", "in_doubt_policy")
         names += SETTINGS if last.is_payslip else ()

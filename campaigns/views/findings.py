@@ -69,6 +69,8 @@ TEXTS: dict[str, Promise] = {
     "hint_leaks": _("密码提示里写出了密码本身。"),
     "password_in_body": _("模板把“%(column)s”写进了正文，附件的密码等于公开了。"),
     "fields_in_clear": _("正文没有加密，却写出了这些列：%(fields)s。"),
+    "sent_before": _("这份工资条已经发过了：活动“%(name)s”，%(time)s 启动。"),
+    "correction": _("这是对“%(name)s”的更正，邮件里会写明。"),
     "no_confirm_link": _("活动请员工确认，但模板里没有 confirm_url，员工找不到确认的页面。"),
     "no_password_hint": _("模板里没有 password_hint，收件人不知道怎么打开附件。"),
     "suppressed": _("其中 %(number)s 个地址在屏蔽名单里，不会发送。"),
@@ -80,6 +82,7 @@ HINTS: dict[str, Promise] = {
     "empty_field": _("在 Excel 里补上后重新上传，或在模板里写 default。"),
     "unreadable_cell": _("在 Excel 里打开并保存一次，再重新上传。"),
     "no_password": _("在工作簿里补上后重新上传。"),
+    "sent_before": _("要更正，请打开原来的活动，点“新建更正”；只差几个人，请在原活动里补发。"),
     "no_confirm_link": _(
         '在模板里写 <a href="{{ confirm_url }}">查看并确认</a>；默认的工资条模板已经写好。'
     ),
@@ -167,6 +170,7 @@ def _time(value: Any) -> str:
 
 _WRITTEN: dict[str, Callable[[Any], str]] = {
     "until": _time,
+    "time": _time,
     "reason": sentence,
     "part": lambda part: str(PARTS.get(part, part)),
     "decision": _decision,

@@ -96,6 +96,7 @@ def test_a_template_tells_which_names_of_ours_it_uses():
         "sender_name",
         "password_hint",
         "confirm_url",
+        "correction",
     }
     assert extras_used(TemplateSource("{{ 姓名 }}", '{{ row["password_hint"] }}')) == set()
 
@@ -105,6 +106,14 @@ def test_a_button_leads_to_the_page_of_the_slip_where_there_is_one():
     assert 'href="https:&#x2f;&#x2f;corp.example&#x2f;slip&#x2f;abc"' in letter.html
     assert "[查看并确认工资条](https://corp.example/slip/abc)" in letter.text
     assert "查看并确认" not in payslip().html + payslip().text
+
+
+def test_a_correction_says_what_it_replaces():
+    assert (
+        "更正：这一份代替“十一月<工资>”，请以这一份为准。"
+        in payslip(correction="“十一月<工资>”").text
+    )
+    assert "更正" not in payslip().text
 
 
 def test_the_note_is_escaped_and_left_out_where_there_is_none():
