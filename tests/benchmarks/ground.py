@@ -36,14 +36,15 @@ class Ground:
     full: bool
 
     @contextmanager
-    def workers(self, processes: int = CORES) -> Iterator[Process]:
-        """A Celery worker of so many prefork processes."""
-        pool = ("--pool", "prefork", "--concurrency", str(processes))
-        worker = self.site.spawn("worker", *pool)
+    def workers(self) -> Iterator[list[Process]]:
+        """Two Celery workers, each with the pool that docker-compose.yml gives it."""
+        pool = ("--pool", "threads", "--concurrency", "16")
+        workers = [self.site.spawn("worker", *pool, name=f"worker{n}") for n in range(CORES)]
         try:
-            yield worker
+            yield workers
         finally:
-            worker.stop()
+            for worker in workers:
+                worker.stop()
 
     def execute(self, statement: str) -> None:
         """One statement on the site's database, committed by itself (VACUUM asks for that)."""

@@ -19,7 +19,7 @@ HTML = (
     "p{font-size:14px;line-height:1.7;margin:0}</style></head><body>"
     "<p>尊敬的 {{ 姓名 }}（{{ 等级 }}）：</p><p>您在{{ 城市 }}的积分为 {{ 积分 }}，"
     "其中 {{ 到期积分 }} 积分将于 {{ 到期日 }} 到期，专属顾问 {{ 顾问 }}。</p>"
-    + "".join(_CARD.format(number=number, text=_PARAGRAPH) for number in range(1, 7))
+    + "".join(_CARD.format(number=number, text=_PARAGRAPH) for number in range(1, 10))
     + '<p>会员编号 {{ 编号 }}。<a href="{{ unsubscribe_url }}">退订</a></p></body></html>'
 )
 

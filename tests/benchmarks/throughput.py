@@ -14,6 +14,8 @@ from tests.benchmarks.yardstick.post_office import PostOffice
 
 ROUNDS = 3
 YARDSTICK = 1_500
+# Two for each worker process: one waits for a reply or a commit while the other one works.
+CONNECTIONS = 4
 KINDS = ("rsa", "ed25519", "unsigned")
 
 
@@ -44,13 +46,13 @@ def send_all(ground: Ground, size: int, kind: str, rates: Rates) -> None:
     ground.clear()
     algorithm = "" if kind == "unsigned" else kind.removesuffix(" synchronous")
     campaign = scene.launched(
-        scene.a_campaign(size, ground.sink.port, algorithm=algorithm, connections=CORES)
+        scene.a_campaign(size, ground.sink.port, algorithm=algorithm, connections=CONNECTIONS)
     )
     give_up = time.monotonic() + 60 + size / 50
     ticked, before = 0.0, cpu.spent()
     while not (seconds := _finished(ground, campaign.pk, size)):
         if time.monotonic() > give_up:
-            raise RuntimeError(f"not sent in time\n{ground.site.log('worker')[-2000:]}")
+            raise RuntimeError(f"not sent in time\n{ground.site.log('worker0')[-2000:]}")
         if time.monotonic() - ticked > 2:  # what beat does
             tick.delay()
             ticked = time.monotonic()
@@ -97,13 +99,17 @@ def measure(ground: Ground) -> Findings:
     rates = Rates()
     yardstick = PostOffice(ground)
     found = Findings()
-    with ground.workers() as worker:
+    with ground.workers() as workers:
         for _ in range(ROUNDS):
-            rates.add("raw", raw_rates.rsa_rate())
+            raw, raw_by_cpu = raw_rates.rsa_rate()
+            rates.add("raw", raw)
+            rates.add("raw by CPU", raw_by_cpu)
             for kind in KINDS:
                 send_all(ground, size, kind, rates)
             rates.add("post_office", yardstick.rate(YARDSTICK))
-        found.figures["worker_peak_mb"] = round(cpu.peak_megabytes(worker.pid), 1)
+        found.figures["worker_peak_mb"] = round(
+            max(cpu.peak_megabytes(worker.pid) for worker in workers), 1
+        )
     ground.site.env["ASYNC_NEWSLETTERS"] = "false"
     with ground.workers():
         send_all(ground, size // 4, "rsa synchronous", rates)
@@ -115,10 +121,10 @@ def measure(ground: Ground) -> Findings:
 def _report(found: Findings, rates: Rates, size: int) -> None:
     raw = rates.rate("raw")
     # 1,000 messages cost so many seconds; signing alone would have taken 1000 / raw.
-    busy = 1000 / raw / rates.seconds("rsa")
+    by_cpu = 1000 / rates.rate("raw by CPU") / rates.seconds("rsa")
     found.figures |= {
         "signed_ratio": round(rates.ratio("rsa", "raw", times=CORES), 3),
-        "signed_ratio_by_cpu": round(busy, 3),
+        "signed_ratio_by_cpu": round(by_cpu, 3),
         "signed_synchronous_ratio": round(rates.rate("rsa synchronous") / CORES / raw, 3),
         "unsigned_vs_post_office": round(rates.ratio("unsigned", "post_office"), 2),
         "ed25519_vs_post_office": round(rates.ratio("ed25519", "post_office"), 2),
