@@ -23,6 +23,7 @@ from campaigns.pipeline import (
     collect,
     domain_check,
     import_contacts,
+    import_suppressions,
     load,
     plan,
     probe,
@@ -72,6 +73,8 @@ def tick() -> None:
         read_workbook.delay(workbook_id)
     for workbook_id in import_contacts.waiting():
         import_list.delay(workbook_id)
+    for import_id in import_suppressions.waiting():
+        import_suppressed.delay(import_id)
     for probe_id in probe.waiting():
         run_probe.delay(probe_id)
 
@@ -96,6 +99,11 @@ def read_workbook(workbook_id: int) -> None:
 @shared_task(name="campaigns.import_contacts")
 def import_list(workbook_id: int) -> None:
     import_contacts.run(workbook_id)
+
+
+@shared_task(name="campaigns.import_suppressions")
+def import_suppressed(import_id: int) -> None:
+    import_suppressions.run(import_id)
 
 
 @shared_task(name="campaigns.poll_mailboxes")
@@ -136,6 +144,7 @@ _BY_KIND = {
     "tick": tick,
     "read_workbook": read_workbook,
     "import_contacts": import_list,
+    "import_suppressions": import_suppressed,
     "run_probe": run_probe,
     "check_domain": check_domain,
 }

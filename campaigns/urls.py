@@ -23,6 +23,7 @@ from campaigns.views import (
     relays,
     result,
     slip,
+    suppression_import,
     suppressions,
     templates,
     workbook,
@@ -68,8 +69,8 @@ urlpatterns = [
         name="campaign_send_anyway",
     ),
     path("campaigns/<int:pk>/resolve/", campaign_acts.campaign_resolve, name="campaign_resolve"),
-    path("campaigns/<int:pk>/remind/", confirmations.campaign_remind, name="campaign_remind"),
     path("campaigns/<int:pk>/recall/", recall.campaign_recall, name="campaign_recall"),
+    path("campaigns/<int:pk>/remind/", confirmations.campaign_remind, name="campaign_remind"),
     path("campaigns/<int:pk>/result/", result.campaign_result, name="campaign_result"),
     path(
         "campaigns/<int:pk>/deliveries/", deliveries.campaign_deliveries, name="campaign_deliveries"
@@ -140,6 +141,12 @@ urlpatterns = [
     path("domains/<int:pk>/recheck/", domains.domain_recheck, name="domain_recheck"),
     path("domains/<int:pk>/seen/", domains.domain_seen, name="domain_seen"),
     path("suppressions/", suppressions.suppressions, name="suppressions"),
+    path("suppressions/import/", suppression_import.suppression_import, name="suppression_import"),
+    path(
+        "suppressions/imports/",
+        suppression_import.suppression_imports,
+        name="suppression_imports",
+    ),
     path("suppressions/new/", suppressions.suppression_new, name="suppression_new"),
     path(
         "suppressions/<int:pk>/delete/", suppressions.suppression_delete, name="suppression_delete"

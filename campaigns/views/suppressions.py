@@ -21,6 +21,8 @@ from campaigns.views.access import member
 
 log = logging.getLogger(__name__)
 PAGE = 50
+# The scope of those that hold for all lists.
+EVERYWHERE = "all"
 # Who may change what everybody of the team may see.
 CHANGERS = (Right.RELAYS, Right.NEWSLETTERS)
 
@@ -33,13 +35,15 @@ def suppressions(request: HttpRequest) -> HttpResponse:
     search = request.GET.get("q", "").replace("\0", "").strip()[:100]
     reason = request.GET.get("state", "")
     counts = dict(mine.values_list("reason").annotate(Count("pk")))
-    found = _filtered(mine, search, reason)
+    scope = request.GET.get("scope", "")
+    found = _of_scope(_filtered(mine, search, reason), scope)
     rows = found.select_related("contact_list", "created_by").order_by("-created_at", "-pk")
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     context: dict[str, Any] = {
         "page": page,
         "search": search,
         "keep": {"state": reason},
+        "filters": [_scopes(mine, scope)],
         "reason": reason,
         "total": sum(counts.values()),
         "chips": [
@@ -47,6 +51,7 @@ def suppressions(request: HttpRequest) -> HttpResponse:
             for value, label in SuppressionReason.choices
             if counts.get(value)
         ],
+        "may_import": Right.NEWSLETTERS in request.rights,
         "may_change": bool(request.rights & set(CHANGERS)),
     }
     return render(request, "campaigns/suppressions/list.html", context)
@@ -54,7 +59,7 @@ def suppressions(request: HttpRequest) -> HttpResponse:
 
 @member(*CHANGERS)
 def suppression_new(request: HttpRequest) -> HttpResponse:
-    form = SuppressionForm(request.POST or None)
+    form = SuppressionForm(request.POST or None, team=request.team)
     if form.is_bound and form.is_valid():
         added, known = form.save(request.team, request.user)
         messages.success(
@@ -82,6 +87,25 @@ def suppression_delete(request: HttpRequest, pk: int) -> HttpResponse:
         request, _("%(address)s 已移出屏蔽名单，以后会再收到邮件。") % {"address": found.address}
     )
     return redirect("campaigns:suppressions")
+
+
+def _scopes(rows: QuerySet[Suppression], scope: str) -> dict[str, Any]:
+    """The lists that have suppressions of their own, as a filter."""
+    lists = rows.exclude(contact_list=None).values_list("contact_list", "contact_list__name")
+    found = [(str(pk), name) for pk, name in lists.distinct().order_by("contact_list__name")]
+    options = [
+        {"value": value, "label": label, "selected": value == scope}
+        for value, label in [(EVERYWHERE, _("对全部名单屏蔽")), *found]
+    ]
+    return {"name": "scope", "label": _("任何范围"), "options": options}
+
+
+def _of_scope(rows: QuerySet[Suppression], scope: str) -> QuerySet[Suppression]:
+    if scope == EVERYWHERE:
+        return rows.filter(contact_list=None)
+    if scope.isascii() and scope.isdecimal() and len(scope) < 19:
+        return rows.filter(contact_list=int(scope))
+    return rows
 
 
 def _filtered(rows: QuerySet[Suppression], search: str, reason: str) -> QuerySet[Suppression]:

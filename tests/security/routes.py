@@ -138,6 +138,8 @@ NEEDS: dict[str, set[Right]] = {
     "campaigns:domain_recheck": RELAYS,
     "campaigns:domain_seen": RELAYS,
     "campaigns:suppressions": SEE,
+    "campaigns:suppression_import": LETTERS,
+    "campaigns:suppression_imports": LETTERS,
     "campaigns:suppression_new": RELAYS | {Right.NEWSLETTERS},
     "campaigns:suppression_delete": RELAYS | {Right.NEWSLETTERS},
 }
