@@ -113,6 +113,9 @@ class RedisLedger:
         }
         if lost:
             self._client.zadd(inflight, lost)
+        # Who closed its claim between that reading and this writing left its stand-ins behind.
+        for claim in set(open_claims) - set(self._remembered(group)[1]):
+            self.close(group, claim)
         fields = {f"lost:{claim}": 1 for claim in open_claims if claim != asking}
         self._client.hset(meta, mapping={**fields, "run": run_id})
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 # Without a reply time to count from, ask again after this (seconds).
 _POLL = 0.1
+# Permits in flight may come back unused, so the wait is never longer than this (seconds) meanwhile.
+_RETURNED = 10
 # Nobody holds a permit for so long (seconds): whoever had it is gone, and it counts as replied to.
 _STALE = 7200
 # How much the two clocks of one step may differ without a jump (seconds): the way to Redis.
@@ -98,6 +100,7 @@ for i = 7, #ARGV, 5 do
                                 'WITHSCORES', 'LIMIT', needed - 1, 1)
       w = tonumber(oldest[2]) + length - now
     end
+    if flying > 0 and w > RETURNED then w = RETURNED end
     if w > wait then wait = w end
   end
 end
@@ -110,7 +113,7 @@ for n = 1, grant do
   answer[n + 1] = id
 end
 return answer
-""".replace("POLL", str(_POLL)).replace("STALE", str(_STALE))
+""".replace("POLL", str(_POLL)).replace("STALE", str(_STALE)).replace("RETURNED", str(_RETURNED))
 )
 
 # A permit that Redis lost gives way to one of the claim's stand-ins of the rebuild.

@@ -31,8 +31,9 @@ from campaigns.models.delivery import DeliveryPurpose, DeliveryState
 from campaigns.pipeline import counts
 from campaigns.pipeline.claim import begin, close_claim, open_claim, renew, take
 from campaigns.pipeline.compose import Composed, Composer, Unsendable
-from campaigns.pipeline.ledger import BLOCK, Ledger, ledger, windows_of
+from campaigns.pipeline.ledger import Ledger, ledger
 from campaigns.pipeline.outcome import DATABASE_AWAY, Tried, fail, park, record, until_committed
+from campaigns.pipeline.permits import Permits
 from campaigns.pipeline.relay_settings import relay_settings
 from campaigns.pipeline.steady_ledger import LedgerAway
 from campaigns.pipeline.written_outcomes import WrittenOutcomes
@@ -43,9 +44,6 @@ log = logging.getLogger(__name__)
 PATIENCE = 3
 # How old the counts on a progress page may be, in seconds.
 FLUSH_SECONDS = 1.0
-# Permits of messages that were replied to are settled together, at the latest after this (seconds):
-# until then they count as in flight, so the windows are never over.
-SETTLE_SECONDS = 0.25
 # A wait for a permit that is longer than this frees the worker: the relay rests instead.
 LONGEST_WAIT = 5.0
 
@@ -113,15 +111,10 @@ class Batch:
         self, claim: Claim, relay: Relay, book: Ledger, stop: Callable[[], bool] = lambda: False
     ) -> None:
         self.claim, self.relay, self.book, self.stop = claim, relay, book, stop
-        self.windows = windows_of(relay)
-        # A second's limit wants each permit asked for, and given back, by itself.
-        self.block = 1 if any(window.kind == "second" for window in self.windows) else BLOCK
+        self.permits = Permits(book, relay, claim)
         self.composers: dict[int, Composer | Unsendable] = {}
         self.waiting: deque[Delivery] = deque()
-        self.permits: deque[str] = deque()
         self.written = WrittenOutcomes(claim)
-        self.replied: list[str] = []
-        self.settled_at = time.monotonic()
         self.changes: counts.Counts = {}
         self.flushed_at = time.monotonic()
         self.line: Connection | None = None
@@ -149,14 +142,15 @@ class Batch:
         """Whatever happened: the connection closed, unused permits and rows given back."""
         if self.line is not None:
             self.line.quit()
-        self._settle()
+        self.permits.settle()
         try:
             # First the permits: whoever dies in between leaves an open claim, which the sweep ends.
             self.book.close(self.relay.quota_group, str(self.claim.pk))
+            until_committed(self._close_claim)
+            # A rebuild of the ledger in between took the claim for an open one.
+            self.book.close(self.relay.quota_group, str(self.claim.pk))
         except LedgerAway:
             log.warning("The quota ledger is away: claim %s ends with its lease.", self.claim.pk)
-        else:
-            until_committed(self._close_claim)
         self._flush()
 
     def _close_claim(self) -> None:
@@ -205,7 +199,7 @@ class Batch:
             )
         except ContentFailure as failure:
             cause = failure.cause
-        self.replied.append(current.permit)
+        self.permits.replied(current.permit)
         self.on_line += 1
         self.broken = 0 if isinstance(cause, Reply) else self.broken
         verdict = classify(Phase.CONTENT, cause, RULES)
@@ -213,8 +207,7 @@ class Batch:
         goes_on = following if line.is_open and _harmless(verdict) else None
         tried = Tried(current.delivery, Phase.CONTENT, verdict, reply, began_at, True)
         began = self._record(tried, goes_on)
-        if len(self.replied) >= self.block or self._is_due(self.settled_at, SETTLE_SECONDS):
-            self._settle()
+        self.permits.settle_some()
         self._heed(current, verdict)
         if following is None or began:
             return following, began
@@ -293,12 +286,8 @@ class Batch:
     def _changed(self, delivery: Delivery, before: str, after: str) -> None:
         if delivery.purpose != DeliveryPurpose.TEST:
             counts.add(self.changes, delivery.campaign_id, before, after)
-        if self._is_due(self.flushed_at, FLUSH_SECONDS):
+        if time.monotonic() - self.flushed_at > FLUSH_SECONDS:
             self._flush()
-
-    @staticmethod
-    def _is_due(last: float, seconds: float) -> bool:
-        return time.monotonic() - last > seconds
 
     def _flush(self) -> None:
         changes, self.changes = self.changes, {}
@@ -334,7 +323,7 @@ class Batch:
                     return None
                 composed = self._compose(self.waiting.popleft())
                 if composed is not None:
-                    return Ready(composed, self.permits.popleft())
+                    return Ready(composed, self.permits.take())
         except DATABASE_AWAY:
             # The message in flight still gets its outcome; the rest is freed with the claim.
             log.warning(
@@ -367,19 +356,15 @@ class Batch:
         return None
 
     def _has_permit(self, *, patient: bool) -> bool:
-        group, claim = self.relay.quota_group, str(self.claim.pk)
-        while not self.permits and not self.stop():
-            self._settle()
-            want = min(self.block, len(self.waiting))
-            permit = self.book.acquire(group, self.windows, claim, want)
-            self.permits.extend(permit.ids)
-            if permit.ids or not patient:
+        while not self.permits.at_hand and not self.stop():
+            wait = self.permits.ask(len(self.waiting))
+            if self.permits.at_hand or not patient:
                 break
-            if permit.wait > LONGEST_WAIT or time.monotonic() > self.deadline:
-                self._rest(permit.wait)
+            if wait > LONGEST_WAIT or time.monotonic() > self.deadline:
+                self._rest(wait)
                 break
-            time.sleep(permit.wait + 0.002)
-        return bool(self.permits)
+            time.sleep(wait + 0.002)
+        return self.permits.at_hand
 
     def _rest(self, seconds: float) -> None:
         """The rate is used up for longer than a worker should wait."""
@@ -387,20 +372,13 @@ class Batch:
         until = timezone.now() + timedelta(seconds=min(seconds, 3600))
         until_committed(lambda: Relay.objects.filter(pk=self.relay.pk).update(resting_until=until))
 
-    def _settle(self) -> None:
-        """The windows' lengths of all messages that were replied to count from now."""
-        replied, self.replied = self.replied, []
-        self.settled_at = time.monotonic()
-        if replied:
-            self.book.settle(self.relay.quota_group, replied)
-
     def _release(self, ready: Ready) -> None:
-        self.book.release(self.relay.quota_group, [ready.permit])
+        self.permits.release(ready.permit)
 
     def _give_back(self, ready: Ready) -> None:
         """To the front of the queue, with its permit: it is the next one again."""
         self.waiting.appendleft(ready.delivery)
-        self.permits.appendleft(ready.permit)
+        self.permits.put_back(ready.permit)
 
 
 def _harmless(verdict: Verdict) -> bool:

@@ -160,7 +160,19 @@ class Rig:
         return self.until(lambda: self.state(run) == "finished", seconds=seconds)
 
     def logs(self) -> str:
-        parts = [f"--- {name}\n{process.tail(40)}" for name, process in self.site.processes.items()]
+        live = "WHERE state IN ('scheduled', 'running', 'paused')"
+        found = [
+            self.sql(
+                "SELECT now(), id, enabled, park_reason, parked_until, resting_until FROM accounts_relay"
+            ),
+            self.sql(f"SELECT id, state, hold_reason, planned_at FROM campaigns_campaign {live}"),
+            self.sql("SELECT id, worker, lease_until FROM campaigns_claim WHERE ended_at IS NULL"),
+            [len(server.accepted) for server in self.servers],
+        ]
+        parts = [str(found)]
+        parts += [
+            f"--- {name}\n{process.tail(40)}" for name, process in self.site.processes.items()
+        ]
         return "\n".join(parts)
 
     # Between two tests -----------------------------------------------------------------------------
