@@ -45,7 +45,9 @@ def made(form: type[forms.BaseForm], world: World, **more: Any) -> Iterator[form
         "rights": frozenset(Right),
         "limit": 1000,
     }
-    wanted = inspect.signature(form).parameters.keys()
+    # A form that builds on another takes its arguments too.
+    makers = [vars(one)["__init__"] for one in form.__mro__ if "__init__" in vars(one)]
+    wanted = {name for maker in makers for name in inspect.signature(maker).parameters}
     given = {name: value for name, value in known.items() if name in wanted}
     kinds = list(Kind) if "kind" in wanted else [None]
     for kind in kinds:

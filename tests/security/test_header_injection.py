@@ -86,7 +86,8 @@ def test_a_cell_of_the_workbook_adds_no_field(hostile: str, relay: ScriptedRelay
 
 
 @pytest.mark.parametrize("field", ["name", "from_name"])
-@pytest.mark.parametrize("hostile", HOSTILE[:7], ids=repr)
+# Without NUL, which PostgreSQL stores in no text.
+@pytest.mark.parametrize("hostile", [text for text in HOSTILE if "\0" not in text], ids=repr)
 def test_a_field_of_the_campaign_adds_no_field(
     field: str, hostile: str, relay: ScriptedRelay
 ) -> None:
