@@ -65,16 +65,26 @@ class TeamForm(forms.ModelForm):
 
     class Meta:
         model = Team
-        fields = ("name", "time_zone", "intranet_links_allowed")
+        fields = (
+            *("name", "time_zone", "payslip_release", "release_above", "undo_seconds"),
+            "intranet_links_allowed",
+        )
         help_texts = {
+            "payslip_release": _("启动的人不能自己放行：要另一位能看内容的同事核对后放行。"),
+            "release_above": _("对所有群发都适用。留空则不限。"),
+            "undo_seconds": _("“立即发送”会等这么久才开始，其间可以撤回为草稿。0 是马上开始。"),
             "time_zone": _("定时发送按这个时区理解，例如 Asia/Shanghai。"),
             "intranet_links_allowed": _(
                 "邮件里的链接（例如退订）指向内网地址，只有在公司网络里才能打开。"
             ),
         }
 
-    def __init__(self, *args: Any, superuser: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, superuser: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["time_zone"].widget = forms.TextInput(attrs={"list": "time-zones"})
+        self.fields["undo_seconds"].required = False
         if not superuser:
             del self.fields["intranet_links_allowed"]
+
+    def clean_undo_seconds(self) -> int:
+        return self.cleaned_data["undo_seconds"] or 0

@@ -12,6 +12,7 @@ from campaigns.views import (
     deliveries,
     delivery,
     domains,
+    grants,
     keys,
     lists,
     mailboxes,
@@ -56,6 +57,9 @@ urlpatterns = [
     path("campaigns/<int:pk>/test/", campaign_acts.campaign_test, name="campaign_test"),
     path("campaigns/<int:pk>/launch/", campaign_acts.campaign_launch, name="campaign_launch"),
     path("campaigns/<int:pk>/pause/", campaign_acts.campaign_pause, name="campaign_pause"),
+    path("campaigns/<int:pk>/release/", campaign_acts.campaign_release, name="campaign_release"),
+    path("campaigns/<int:pk>/grant/", grants.campaign_grant, name="campaign_grant"),
+    path("campaigns/<int:pk>/revoke/", grants.campaign_revoke, name="campaign_revoke"),
     path("campaigns/<int:pk>/resume/", campaign_acts.campaign_resume, name="campaign_resume"),
     path("campaigns/<int:pk>/cancel/", campaign_acts.campaign_cancel, name="campaign_cancel"),
     path(

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -60,6 +61,15 @@ class Team(models.Model):
     )
     # A superuser's decision: links in mails may point to PUBLIC_URL though it is an intranet address.
     intranet_links_allowed = models.BooleanField(_("允许内网链接"), default=False)
+    # Four eyes: whoever launches does not release (pipeline/release.py).
+    payslip_release = models.BooleanField(_("工资条要第二个人放行"), default=False)
+    release_above = models.PositiveIntegerField(
+        _("收件人超过多少位也要第二个人放行"), null=True, blank=True
+    )
+    # An immediate launch begins only after this, and can be undone until then.
+    undo_seconds = models.PositiveSmallIntegerField(
+        _("启动后的倒计时（秒）"), default=0, validators=[MaxValueValidator(3600)]
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     members: models.ManyToManyField = models.ManyToManyField(
         settings.AUTH_USER_MODEL, through="Membership", related_name="teams"

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from campaigns.models import Campaign, Delivery
-from campaigns.models.campaign import CampaignState
+from campaigns.models.campaign import CampaignState, Hold
 from campaigns.models.delivery import (
     PRIORITY_TEST,
     WAITING,
@@ -22,7 +22,7 @@ from campaigns.models.delivery import (
     DeliveryState,
 )
 from campaigns.models.signals import announce
-from campaigns.pipeline import counts
+from campaigns.pipeline import counts, release
 from campaigns.pipeline.claim import end_rows
 from campaigns.pipeline.compose import source_of
 
@@ -36,14 +36,17 @@ def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
 def launch(campaign: Campaign, user: User, wall: datetime | None = None) -> bool:
     """draft → scheduled, for now or for a wall time of the team's zone; the content is frozen.
 
-    The pre-flight has to be clean; this does not ask it again, the view does.
+    The pre-flight has to be clean; this does not ask it again, the view does. By the team's rules it
+    waits for a second person's release, and for the countdown.
     """
     zone = campaign.team.zone
-    at = instant_of(wall, zone) if wall else timezone.now()
+    at = instant_of(wall, zone) if wall else release.earliest(campaign)
     source = source_of(campaign)
+    waits = release.is_needed(campaign) and not release.is_released(campaign, user, source)
     with transaction.atomic():
         changed = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.DRAFT).update(
             state=CampaignState.SCHEDULED,
+            hold_reason=Hold.RELEASE_AWAITED if waits else "",
             frozen_subject=source.subject,
             frozen_html=source.html,
             frozen_text=source.text,
@@ -84,14 +87,17 @@ def pause(campaign: Campaign) -> bool:
 
 
 def resume(campaign: Campaign) -> bool:
-    """paused → running, and a hold is lifted; what was sent is not sent again."""
+    """paused → running, and a hold is lifted; what was sent is not sent again.
+
+    Not the hold for a second person: that is `release.release`.
+    """
     with transaction.atomic():
         resumed = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.PAUSED).update(
             state=CampaignState.RUNNING
         )
         lifted = (
             Campaign.objects.filter(pk=campaign.pk)
-            .exclude(hold_reason="")
+            .exclude(hold_reason__in=["", Hold.RELEASE_AWAITED])
             .update(hold_reason="", scheduled_at=timezone.now())
         )
         if resumed or lifted:

@@ -15,12 +15,13 @@ from campaigns.forms.campaign import LaunchForm
 from campaigns.models import Attempt, Campaign, Delivery
 from campaigns.models.campaign import CampaignState, Hold
 from campaigns.models.delivery import DeliveryPurpose, DeliveryState
-from campaigns.pipeline import preflight, preview
+from campaigns.pipeline import preflight, preview, release
 from campaigns.views.access import member
 from campaigns.views.campaigns import row_of
 from campaigns.views.confirmations import counts_shown
 from campaigns.views.findings import shown
 from campaigns.views.found import campaign_of, own_campaign, right_for
+from campaigns.views.grants import readers_shown
 from campaigns.views.next_step import next_steps
 from campaigns.views.recall import recall_shown
 
@@ -51,6 +52,8 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
         "open_number": _open_number(found),
         **counts_shown(found),
         **recall_shown(found, progress["counts"]),
+        **(readers_shown(found) if readable else {}),
+        "may_release": may_act and release.may_release(found, request.user),
     }
     return render(request, "campaigns/campaigns/campaign.html", context)
 

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_POST
 
 from campaigns.forms.campaign import LaunchForm, ResolveForm
 from campaigns.models import Campaign, Delivery
-from campaigns.models.campaign import CampaignState
+from campaigns.models.campaign import CampaignState, Hold
 from campaigns.models.delivery import DeliveryPurpose, DeliveryState
-from campaigns.pipeline import control, preflight, preview
+from campaigns.pipeline import control, preflight, preview, release
 from campaigns.pipeline.compose import Unsendable
 from campaigns.reasons import sentence
 from campaigns.views.access import member
@@ -43,12 +43,32 @@ def campaign_launch(request: HttpRequest, pk: int) -> HttpResponse:
     elif preflight.blocks(preflight.check(campaign)):
         messages.error(request, _("发送前检查还有没解决的问题，没有启动。"))
     elif control.launch(campaign, request.user, wall):
-        campaign.refresh_from_db(fields=["scheduled_at"])
-        words = _("已排期：%(time)s 开始发送。") if wall else _("已启动，马上开始发送。")
-        messages.success(request, words % {"time": clock(campaign.scheduled_at)})
+        campaign.refresh_from_db(fields=["scheduled_at", "hold_reason"])
+        messages.success(request, _launched(campaign, wall=wall is not None))
     else:
         messages.info(request, _("活动已经启动了。"))
     return back
+
+
+def _launched(campaign: Campaign, *, wall: bool) -> str:
+    """What follows from the launch: a wait for somebody, for a time, or for nothing."""
+    if campaign.hold_reason == Hold.RELEASE_AWAITED:
+        return _("已提交：等另一位能看内容的同事放行后才会发送。")
+    if wall:
+        return _("已排期：%(time)s 开始发送。") % {"time": clock(campaign.scheduled_at)}
+    if campaign.team.undo_seconds:
+        return _("已启动：%(seconds)s 秒后开始发送，开始之前可以撤回为草稿。") % {
+            "seconds": campaign.team.undo_seconds
+        }
+    return _("已启动，马上开始发送。")
+
+
+@member()
+@require_POST
+def campaign_release(request: HttpRequest, pk: int) -> HttpResponse:
+    """The second person's word: never the one's who launched."""
+    campaign = _with_content(request, pk)
+    return _answer(request, pk, release.release(campaign, request.user), _("已放行。"))
 
 
 @member()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Min
 from django.utils import formats, timezone
@@ -45,6 +45,11 @@ def next_steps(campaign: Campaign) -> list[Step]:
 def _scheduled(campaign: Campaign) -> str:
     if campaign.scheduled_at is None or campaign.scheduled_at <= timezone.now():
         return _("马上开始发送。")
+    undo = timedelta(seconds=campaign.team.undo_seconds)
+    if campaign.scheduled_at - timezone.now() <= undo:
+        return _("%(time)s 开始发送；开始之前可以撤回为草稿。") % {
+            "time": clock(campaign.scheduled_at)
+        }
     return _("到 %(wall)s（%(zone)s）自动开始发送。") % {
         "wall": campaign.scheduled_wall.replace("T", " "),
         "zone": campaign.scheduled_zone,
@@ -98,6 +103,8 @@ _HOLDS = {
     Hold.CONTENT_VERDICT: lambda: _(
         "服务器把邮件内容判为垃圾邮件。继续发送会损害账号信誉，请先查看被拒的投递。"
     ),
-    Hold.RELEASE_AWAITED: lambda: _("等待第二个人放行。"),
+    Hold.RELEASE_AWAITED: lambda: _(
+        "等待第二个人放行：要另一位能看内容的同事核对后放行，启动的人自己不能放行。"
+    ),
     Hold.COUNTDOWN: lambda: _("倒计时结束后开始。"),
 }

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from campaigns.forms.resend import RecallForm
 from campaigns.models import Campaign
+from campaigns.models.campaign import CampaignState
 from campaigns.models.delivery import DeliveryState
 from campaigns.pipeline import recall
 from campaigns.views.access import member
@@ -26,7 +27,7 @@ def recall_shown(campaign: Campaign, counts: dict[str, int]) -> dict[str, Any]:
     return {
         "may_recall": recall.may_recall(campaign),
         "left_number": sum(counts.get(state, 0) for state in left),
-        "may_correct": True,
+        "may_correct": campaign.state in (CampaignState.FINISHED, CampaignState.CANCELLED),
         "corrections": list(campaign.corrections.order_by("pk")[:20]),
     }
 

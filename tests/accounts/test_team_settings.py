@@ -47,3 +47,17 @@ def test_links_that_lead_inside_are_a_superusers_decision(scene, superuser):
 @pytest.mark.parametrize("role", [Role.HR, Role.MARKETER, Role.MAIL_ADMIN, Role.VIEWER])
 def test_other_roles_have_no_such_page(scene, role):
     assert scene.client(user=scene.user(role)).get(URL).status_code == 403
+
+
+def test_an_owner_asks_for_a_second_pair_of_eyes_and_a_countdown(scene):
+    client = scene.client(Role.OWNER)
+    values = {
+        "name": "甲", "time_zone": "Asia/Shanghai", "payslip_release": "on",
+        "release_above": "500", "undo_seconds": "60",
+    }  # fmt: skip
+    assert client.post("/accounts/team/", values).status_code == 302
+    scene.team.refresh_from_db()
+    rules = (scene.team.payslip_release, scene.team.release_above, scene.team.undo_seconds)
+    assert rules == (True, 500, 60)
+    wrong = client.post("/accounts/team/", values | {"undo_seconds": "3601"})
+    assert wrong.status_code == 422
