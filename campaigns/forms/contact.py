@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.mailer.address import AddressFault, Mailbox, address_key, parse_mailbox
-from campaigns.models import Contact, ContactList
+from campaigns.models import Contact, ContactList, Suppression
+from campaigns.models.feedback import SuppressionReason
 
 _MOST_LINES = 5000
 _MOST_FAULTS = 50
@@ -47,6 +48,15 @@ class ContactForm(forms.ModelForm):
         )
         if same.exclude(pk=self.instance.pk).exists():
             raise ValidationError(_("团队里已有这个地址的联系人。"))
+        erased = Suppression.objects.filter(
+            team=self.instance.team_id,
+            address_key=self.instance.address_key,
+            reason=SuppressionReason.ERASED,
+        )
+        if self.instance.pk is None and erased.exists():
+            raise ValidationError(
+                _("此人要求过删除个人数据。本人又同意的话，先把地址移出屏蔽名单。")
+            )
         return address
 
     def clean_attributes(self) -> dict[str, str]:

@@ -43,6 +43,10 @@ PRIORITY_PAYSLIP = 20
 PRIORITY_NEWSLETTER = 10
 
 
+# The domain of a delivery whose recipient was erased: whose it was can no longer be told.
+ERASED_DOMAIN = ""
+
+
 class Claim(models.Model):
     """One worker's open connection to a relay. Its rows are its own while the lease lives."""
 

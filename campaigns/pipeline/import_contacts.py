@@ -19,6 +19,7 @@ from campaigns.mailer.address import Mailbox
 from campaigns.models import ContactList, Workbook, WorkbookRow
 from campaigns.models.contact import MemberStatus
 from campaigns.models.content import ContentDestroyed
+from campaigns.models.feedback import SuppressionReason
 from campaigns.models.signals import announce
 from campaigns.models.workbook import Purpose, ReadingState
 from campaigns.pipeline.clock import stamp
@@ -127,13 +128,17 @@ def _people(workbook: Workbook, rows: list[WorkbookRow]) -> list[dict[str, Any]]
     return list(found.values())
 
 
-# A column that this list lacks, or a name that it leaves empty, stays as it was known before.
+# A column that this list lacks, or a name that it leaves empty, stays as it was known before. Who had
+# their data erased is not brought back.
 _CONTACTS: Mapping[str, str] = {
     "postgresql": """
         INSERT INTO campaigns_contact (team_id, address, address_key, name, attributes, created_at)
         SELECT %(team)s, p.address, p.key, p.name, p.attributes, %(now)s
         FROM jsonb_to_recordset(%(people)s::jsonb)
             AS p(address text, key text, name text, attributes jsonb)
+        WHERE NOT EXISTS (
+            SELECT 1 FROM campaigns_suppression s WHERE s.team_id = %(team)s
+                AND s.address_key = p.key AND s.reason = %(erased)s)
         ON CONFLICT (team_id, address_key) DO UPDATE SET
             name = CASE excluded.name WHEN '' THEN campaigns_contact.name ELSE excluded.name END,
             attributes = campaigns_contact.attributes || excluded.attributes""",
@@ -141,7 +146,9 @@ _CONTACTS: Mapping[str, str] = {
         INSERT INTO campaigns_contact (team_id, address, address_key, name, attributes, created_at)
         SELECT %(team)s, value ->> 'address', value ->> 'key', value ->> 'name',
             value -> 'attributes', %(now)s
-        FROM json_each(%(people)s) WHERE true
+        FROM json_each(%(people)s) WHERE NOT EXISTS (
+            SELECT 1 FROM campaigns_suppression s WHERE s.team_id = %(team)s
+                AND s.address_key = value ->> 'key' AND s.reason = %(erased)s)
         ON CONFLICT (team_id, address_key) DO UPDATE SET
             name = CASE excluded.name WHEN '' THEN campaigns_contact.name ELSE excluded.name END,
             attributes = json_patch(campaigns_contact.attributes, excluded.attributes)""",
@@ -169,6 +176,7 @@ def _write(team_id: int, list_id: int | None, people: str) -> None:
         "people": people,
         "now": stamp(timezone.now()),
         "subscribed": MemberStatus.SUBSCRIBED.value,
+        "erased": SuppressionReason.ERASED.value,
     }
     with connection.cursor() as cursor:
         cursor.execute(_CONTACTS[connection.vendor], values)

@@ -16,9 +16,9 @@ from django.db.models import QuerySet
 from campaigns.mailer.address import AddressFault, address_key
 from campaigns.mailer.bounce import Recipient, Report
 from campaigns.mailer.return_path import ReturnPath
-from campaigns.models import Delivery
-from campaigns.models.delivery import DeliveryPurpose, DeliveryState
-from campaigns.models.feedback import Proof
+from campaigns.models import Delivery, Suppression
+from campaigns.models.delivery import ERASED_DOMAIN, DeliveryPurpose, DeliveryState
+from campaigns.models.feedback import Proof, SuppressionReason
 from campaigns.pipeline.compose import tokens
 from campaigns.pipeline.subscription import MAIL_PURPOSE, Subscription, of_message
 
@@ -64,6 +64,25 @@ def match(team_id: int, report: Report) -> list[Match]:
         for recipient in report.recipients
     ]
     return found or [Match(None, None, Proof.NONE)]
+
+
+def without_erased(team_id: int, matches: list[Match]) -> list[Match]:
+    """Without those that would bring back whose data was erased. A payslip's are HR's, and stay."""
+    keys = {key_of(found.recipient.address) for found in matches if found.recipient}
+    erased = Suppression.objects.filter(
+        team=team_id, reason=SuppressionReason.ERASED, address_key__in=keys
+    )
+    gone = set(erased.values_list("address_key", flat=True))
+    return [
+        found
+        for found in matches
+        if (found.delivery is not None and found.delivery.campaign.is_payslip)
+        or not (_is_erased(found) or (found.recipient and key_of(found.recipient.address) in gone))
+    ]
+
+
+def _is_erased(found: Match) -> bool:
+    return found.delivery is not None and found.delivery.domain == ERASED_DOMAIN
 
 
 def leaving(team_id: int, report: Report) -> Subscription | None:

@@ -22,7 +22,7 @@ from campaigns.models.delivery import DeliveryPurpose
 from campaigns.models.feedback import FeedbackKind, Proof, SuppressionReason
 from campaigns.models.template import Kind
 from campaigns.pipeline import counts
-from campaigns.pipeline.matching import Match, key_of, leaving, match
+from campaigns.pipeline.matching import Match, key_of, leaving, match, without_erased
 from campaigns.pipeline.subscription import BY_MAIL, Subscription, unsubscribe
 from campaigns.pipeline.suppress import suppress
 
@@ -61,13 +61,13 @@ def judge(mailbox: BounceMailbox, report: Report) -> Judged:
     if report.kind not in _REPORTS and (left := leaving(mailbox.team_id, report)):
         return _unsubscribing(mailbox, left)
     matches = match(mailbox.team_id, report)
+    kept = without_erased(mailbox.team_id, matches)
     proven = any(found.proven for found in matches)
     if mailbox.exclusive:
         ours = report.kind in _UNDERSTOOD
-        kept = matches
     else:
         ours = report.kind in _REPORTS and proven
-        kept = [found for found in matches if _concerns_us(report, found)]
+        kept = [found for found in kept if _concerns_us(report, found)]
     rows = [
         _feedback(mailbox, report, found, with_text=mailbox.exclusive or (ours and found.proven))
         for found in kept

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from campaigns.models import ContactList, Delivery, ListMember, Suppression
 from campaigns.models.contact import MemberStatus
-from campaigns.models.delivery import DeliveryPurpose
+from campaigns.models.delivery import ERASED_DOMAIN, DeliveryPurpose
 from campaigns.models.feedback import SuppressionReason
 from campaigns.models.template import Kind
 
@@ -51,10 +51,11 @@ class Subscription:
 
 
 def of_message(campaign_id: int, delivery_id: int) -> Subscription | None:
-    """What a newsletter's message is about; None where there is no such newsletter any more."""
+    """What a newsletter's message is about; None where that, or the person, is gone."""
     found = Delivery.objects.filter(
         pk=delivery_id, campaign_id=campaign_id, campaign__kind=Kind.NEWSLETTER
     ).select_related("campaign__contact_list", "campaign__team")
+    found = found.exclude(domain=ERASED_DOMAIN)
     delivery = found.defer("campaign__frozen_html", "campaign__frozen_text").first()
     return _standing(delivery) if delivery is not None else None
 

@@ -16,6 +16,7 @@ from campaigns.forms.contact import ListForm, PasteForm
 from campaigns.forms.workbook import ImportForm
 from campaigns.models import ContactList, ListMember, Suppression
 from campaigns.models.contact import MemberStatus
+from campaigns.models.feedback import SuppressionReason
 from campaigns.pipeline import import_contacts
 from campaigns.views.access import member
 from campaigns.views.pages import keyset
@@ -88,7 +89,14 @@ def _add(request: HttpRequest, contact_list: ContactList, people: dict[str, Any]
     left = contact_list.members.filter(
         contact__address_key__in=list(people), status=MemberStatus.UNSUBSCRIBED
     ).count()
-    messages.success(request, _("已加入 %(number)d 位联系人。") % {"number": len(people) - left})
+    erased = Suppression.objects.filter(
+        team=request.team, address_key__in=list(people), reason=SuppressionReason.ERASED
+    ).count()
+    joined = len(people) - left - erased
+    messages.success(request, _("已加入 %(number)d 位联系人。") % {"number": joined})
+    if erased:
+        text = _("其中 %(number)d 位要求过删除个人数据，没有加入。")
+        messages.warning(request, text % {"number": erased})
     if left:
         messages.warning(request, _("其中 %(number)d 位已退订，没有重新订阅。") % {"number": left})
 

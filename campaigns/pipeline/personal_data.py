@@ -1,0 +1,236 @@
+"""Personal data: everything that a team holds about one address, to hand out; and its erasure.
+
+A payslip belongs to HR: that one was sent is told, its content and the server's replies are not, and
+an erasure leaves it alone. docs/adr/0011-erasure.md says why the address itself stays suppressed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from accounts.models import User
+from campaigns.models import (
+    Attempt,
+    Contact,
+    Delivery,
+    Feedback,
+    ListMember,
+    Suppression,
+    WorkbookRow,
+)
+from campaigns.models.content import ContentDestroyed
+from campaigns.models.delivery import ERASED_DOMAIN, OPEN, DeliveryPurpose
+from campaigns.models.feedback import SuppressionReason
+from campaigns.models.template import Kind
+from campaigns.models.workbook import Purpose
+from campaigns.workbooks.export import result_workbook
+
+# What stands where the address stood.
+ERASED_ADDRESS = "已删除"
+
+Data = dict[str, Any]
+
+
+def collect(contact: Contact) -> Data:
+    """In the shape of JSON: texts, numbers, and moments as ISO 8601 with their offset."""
+    team, key = contact.team_id, contact.address_key
+    return {
+        "exported_at": _moment(timezone.now()),
+        "team": contact.team.name,
+        "contact": {
+            "address": contact.address,
+            "name": contact.name,
+            "attributes": contact.attributes,
+            "created_at": _moment(contact.created_at),
+        },
+        "lists": [
+            {
+                "list": row.contact_list.name,
+                "status": row.status,
+                "changed_at": _moment(row.changed_at),
+            }
+            for row in contact.memberships.select_related("contact_list")
+        ],
+        "suppressions": [
+            {
+                "list": row.contact_list.name if row.contact_list else None,
+                "reason": row.reason,
+                "source": row.source,
+                "note": row.note,
+                "created_at": _moment(row.created_at),
+            }
+            for row in Suppression.objects.filter(team=team, address_key=key).select_related(
+                "contact_list"
+            )
+        ],
+        "deliveries": list(_deliveries(contact)),
+        "feedback": list(_feedback(contact)),
+        "workbook_rows": list(_rows(contact)),
+    }
+
+
+def write_sheet(data: Data, headers: tuple[str, str], target: IO[bytes]) -> None:
+    """What `collect` found as an .xlsx with a row for each value: `deliveries/1/campaign` and its text."""
+    result_workbook(_flat("", data), headers, target)
+
+
+def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(f"{path}/{name}" if path else str(name), inner)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value, start=1):
+            yield from _flat(f"{path}/{number}", inner)
+    else:
+        yield path, "" if value is None else str(value)
+
+
+def _mine(contact: Contact) -> QuerySet[Delivery]:
+    """What was sent to the address, and to the contact under an earlier one. The contact of a test
+    is only the sample whose values it shows."""
+    as_contact = Q(contact=contact) & ~Q(purpose=DeliveryPurpose.TEST)
+    return Delivery.objects.filter(
+        as_contact | Q(address_key=contact.address_key), team=contact.team_id
+    )
+
+
+def _deliveries(contact: Contact) -> Iterator[Data]:
+    rows = _mine(contact).select_related("campaign").prefetch_related("tries").order_by("pk")
+    heavy = rows.defer("campaign__frozen_html", "campaign__frozen_text")
+    for row in heavy:
+        yield {
+            "campaign": row.campaign.name,
+            "kind": row.campaign.kind,
+            "purpose": row.purpose,
+            "address": row.address,
+            "state": row.state,
+            "reason": row.reason,
+            "message_id": row.message_id,
+            "created_at": _moment(row.created_at),
+            "changed_at": _moment(row.changed_at),
+            "attempts": [
+                {
+                    "started_at": _moment(attempt.started_at),
+                    "outcome": attempt.outcome,
+                    "code": attempt.code,
+                    "enhanced": attempt.enhanced,
+                    "text": attempt.text,
+                }
+                for attempt in row.tries.all()
+            ],
+        }
+
+
+def _feedback(contact: Contact) -> Iterator[Data]:
+    for row in _feedback_rows(contact, _mine(contact)).order_by("pk"):
+        yield {
+            "kind": row.kind,
+            "address": row.address,
+            "hard": row.hard,
+            "reason": row.reason,
+            "status": row.status,
+            "proven": bool(row.proof),
+            "text": row.text,
+            "received_at": _moment(row.received_at),
+        }
+
+
+def _feedback_rows(contact: Contact, deliveries: QuerySet[Delivery]) -> QuerySet[Feedback]:
+    about = Q(delivery__in=deliveries.values("pk")) | Q(address_key=contact.address_key)
+    return Feedback.objects.filter(about, team=contact.team_id)
+
+
+def _list_rows(contact: Contact) -> QuerySet[WorkbookRow]:
+    return WorkbookRow.objects.filter(
+        team=contact.team_id, workbook__purpose=Purpose.LIST, address_key=contact.address_key
+    ).select_related("workbook__data_key")
+
+
+def _rows(contact: Contact) -> Iterator[Data]:
+    """The rows of uploaded lists; of one whose content was destroyed only where it stood."""
+    for row in _list_rows(contact).order_by("pk"):
+        found: Data = {"workbook": row.workbook.name, "row": row.number, "values": {}}
+        try:
+            values = row.workbook.data_key.open_json(row.sealed)["values"]
+        except ContentDestroyed:
+            values = []
+        names = [column["name"] for column in row.workbook.columns]
+        found["values"] = dict(zip(names, values, strict=False))
+        yield found
+
+
+def _moment(moment: Any) -> str:
+    return str(timezone.localtime(moment).isoformat())
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """`waiting`: newsletters to the person that have no end yet; while there are any, nothing is
+    erased, and no further one is begun. `files`: uploaded lists whose own file still names the person."""
+
+    waiting: int
+    files: list[str]
+
+
+def erase(contact: Contact, user: User | None) -> Erasure:
+    """Removes what identifies the person from everything but payslips, for good."""
+    _keep_away(contact, user)
+    with transaction.atomic():
+        letters = _mine(contact).filter(campaign__kind=Kind.NEWSLETTER)
+        if waiting := letters.filter(state__in=OPEN).count():
+            return Erasure(waiting, [])
+        _blank(contact, letters)
+        rows = _list_rows(contact)
+        files = sorted(set(rows.values_list("workbook__name", flat=True)))
+        WorkbookRow.objects.filter(pk__in=rows.values("pk")).delete()
+        contact.delete()
+    return Erasure(0, files)
+
+
+def _keep_away(contact: Contact, user: User | None) -> None:
+    """From here on nothing is sent to the address and no import brings it back."""
+    with transaction.atomic():
+        mine = Suppression.objects.filter(team=contact.team_id, address_key=contact.address_key)
+        mine.exclude(contact_list=None).delete()
+        Suppression.objects.update_or_create(
+            team_id=contact.team_id,
+            address_key=contact.address_key,
+            contact_list=None,
+            defaults={
+                "address": contact.address_key,
+                "reason": SuppressionReason.ERASED,
+                "delivery": None,
+                "note": "",
+                "source": "",
+                "created_by": user,
+                "created_at": timezone.now(),
+            },
+        )
+        ListMember.objects.filter(contact=contact).delete()
+
+
+def _blank(contact: Contact, letters: QuerySet[Delivery]) -> None:
+    """One made-up key for all that was one person's, which nothing can lead back from."""
+    key = f"erased-{secrets.token_hex(16)}"
+    ids = list(letters.values_list("pk", flat=True))
+    payslips = _mine(contact).exclude(campaign__kind=Kind.NEWSLETTER)
+    _feedback_rows(contact, letters).exclude(delivery__in=payslips.values("pk")).update(
+        address=ERASED_ADDRESS, address_key=key, text="", sealed_text=None
+    )
+    for start in range(0, len(ids), 500):
+        part = ids[start : start + 500]
+        Attempt.objects.filter(delivery__in=part).update(text="", remote_id="")
+        Delivery.objects.filter(pk__in=part).update(
+            address=ERASED_ADDRESS,
+            address_key=key,
+            domain=ERASED_DOMAIN,
+            contact=None,
+            resolved_note="",
+        )
