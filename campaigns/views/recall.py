@@ -25,7 +25,8 @@ def recall_shown(campaign: Campaign, counts: dict[str, int]) -> dict[str, Any]:
         return {}
     left = (DeliveryState.ACCEPTED, DeliveryState.IN_DOUBT, DeliveryState.SENDING)
     return {
-        "may_recall": recall.may_recall(campaign),
+        # Before it is planned nothing has left: it goes back to being a draft, or is cancelled.
+        "may_recall": recall.may_recall(campaign) and campaign.planned_at is not None,
         "left_number": sum(counts.get(state, 0) for state in left),
         "may_correct": campaign.state in (CampaignState.FINISHED, CampaignState.CANCELLED),
         "corrections": list(campaign.corrections.order_by("pk")[:20]),
