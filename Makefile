@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: quickstart test peers bench lint format requirements messages vendor clean
+.PHONY: quickstart test peers bench soak lint format requirements messages vendor clean
 
 quickstart: $(VENV)/.runtime
 	@$(PYTHON) manage.py quickstart $(ARGS)
@@ -18,6 +18,10 @@ peers:
 
 bench: $(VENV)/.dev
 	@$(PYTHON) -m tests.benchmarks $(if $(ONLY),--only $(ONLY))
+
+# A hundred kills -9 over 20,000 recipients; ARGS="--kills 10 --recipients 2000" for less.
+soak: $(VENV)/.dev
+	@$(PYTHON) -m tests.faults.soak $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .

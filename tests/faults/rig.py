@@ -80,9 +80,11 @@ class Rig:
 
     # Campaigns -----------------------------------------------------------------------------------
 
-    def launch(self, count: int, *, rules: Sequence[Rule] = (), **fields: Any) -> Run:
+    def launch(
+        self, count: int, *, rules: Sequence[Rule] = (), round_trip: float = 0.0, **fields: Any
+    ) -> Run:
         """A campaign to `count` people that the next tick starts; `fields` as of `actor.launch`."""
-        server = ScriptedRelay(RelayOptions(), rules)
+        server = ScriptedRelay(RelayOptions(round_trip=round_trip), rules)
         server.start()
         self.servers.append(server)
         made = self._act({"port": server.port, "count": count, **fields})
@@ -111,6 +113,17 @@ class Rig:
             self.database.close()
             cursor = self.database.execute(statement, values)  # type: ignore[call-overload]
         return cursor.fetchall() if cursor.description else []
+
+    def admin(self, statement: str) -> None:
+        """A statement on the server that no database's transaction may hold."""
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            connection.execute(statement)  # type: ignore[call-overload]
+
+    def move(self, statement: str) -> None:
+        """The same for one that wants the site's database for itself."""
+        self.site.stop()
+        self.close()
+        self.admin(statement)
 
     @property
     def database(self) -> psycopg.Connection[tuple[object, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import threading
 import time
@@ -11,28 +10,13 @@ from collections import Counter
 import pytest
 
 from tests.fakes.scripted_relay import Accepted
+from tests.faults.killing import kill_at_random_times
 from tests.faults.rig import Rig, Run
 
 pytestmark = pytest.mark.slow
 
 KILLS = 10
 CONNECTIONS = 2
-
-
-def kill_at_random_times(rig: Rig, run: Run, *, kills: int, seed: int) -> int:
-    """kill -9 of one worker after the other, each started again at once; how many were killed."""
-    rng = random.Random(seed)
-    total = sum(rig.states(run).values())
-    done = 0
-    while done < kills and len(run.server.accepted) < total - 200:
-        before = len(run.server.accepted)
-        rig.until(lambda seen=before: len(run.server.accepted) > seen, seconds=30, every=0.01)
-        time.sleep(rng.uniform(0.05, 0.8))
-        number = rng.randint(1, 2)
-        rig.worker(number).kill()
-        done += 1
-        rig.worker(number)
-    return done
 
 
 @pytest.mark.timeout(240)
