@@ -21,9 +21,10 @@ from django.utils import timezone
 from accounts.models import Relay
 from campaigns.mailer.reply import Outcome, Phase, Reply, Scope, Verdict
 from campaigns.mailer.retry import next_try
-from campaigns.models import Claim, Delivery
+from campaigns.models import Attempt, Claim, Delivery
 from campaigns.models.campaign import InDoubtPolicy
 from campaigns.models.delivery import OPEN, DeliveryState
+from campaigns.pipeline.claim import begin
 from campaigns.pipeline.clock import stamp
 from campaigns.pipeline.message_commit import Values, write
 from campaigns.pipeline.suppress import suppress_refused
@@ -91,7 +92,21 @@ def record(
 
     Returns the state that was written and whether the following one may be sent.
     """
-    return until_committed(lambda: _record(claim, tried, following, written))
+    asked = 0
+
+    def write_once() -> tuple[str, bool]:
+        nonlocal asked
+        asked += 1
+        if asked > 1 and _is_recorded(tried):
+            # The commit reached the database, only its answer did not reach us.
+            return tried.after[0], following is not None and begin(claim, following)
+        return _record(claim, tried, following, written)
+
+    return until_committed(write_once)
+
+
+def _is_recorded(tried: Tried) -> bool:
+    return Attempt.objects.filter(delivery=tried.delivery, started_at=tried.started_at).exists()
 
 
 def _record(

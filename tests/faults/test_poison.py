@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from campaigns.models import Claim, Delivery
-from campaigns.pipeline import send, sweep
+from campaigns.pipeline import outcome, send, sweep
 from campaigns.pipeline.compose import Composer
 from tests import cast
 from tests.fakes.scripted_relay import Accepted, ScriptedRelay
@@ -121,6 +121,26 @@ def test_a_bug_in_the_middle_of_a_message_leaves_it_in_doubt_and_nothing_stuck(
     assert scene.check(campaign, server) == {"in_doubt": 1, "queued": 2}
     scene.run(campaign)
     assert scene.check(campaign, server) == {"in_doubt": 1, "accepted": 2}
+
+
+def test_a_commit_whose_answer_is_lost_is_recorded_once(
+    server: ScriptedRelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = scene.a_campaign(server, 4)
+    write, written = outcome.write, []
+
+    def unanswered(*given: object, **how: object) -> bool:
+        began = write(*given, **how)  # type: ignore[arg-type]
+        written.append(given)
+        if len(written) in (1, 3):
+            raise OperationalError("the connection is closed")
+        return began
+
+    monkeypatch.setattr(outcome, "write", unanswered)
+    scene.run(campaign)
+    assert scene.check(campaign, server) == {"accepted": 4}
+    assert {delivery.tries.count() for delivery in campaign.deliveries.all()} == {1}
+    assert server.connections == 1, "the next envelope was out and its row begun"
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no server to lose")
