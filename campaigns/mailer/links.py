@@ -9,6 +9,8 @@ from campaigns.mailer.tokens import Tokens
 
 _UNSUBSCRIBE = "unsubscribe"
 _SLIP = "slip"
+_JOIN = "join"
+_CONFIRM = "confirm-subscription"
 
 
 class Links:
@@ -50,6 +52,23 @@ class Links:
     def read_slip(self, token: str) -> tuple[int, int] | None:
         """As `read_unsubscribe`: the token of one purpose is none for the other."""
         return self._read(_SLIP, token)
+
+    def join(self, form_id: int) -> str:
+        """The public form of a list, which may stand on any site."""
+        return f"{self._base}/join/{self._tokens.make(_JOIN, form_id)}"
+
+    def read_join(self, token: str) -> int | None:
+        """The form's id, else None; never raises."""
+        ids = self._tokens.read(_JOIN, token)
+        return ids[0] if ids and len(ids) == 1 else None
+
+    def confirm(self, campaign_id: int, delivery_id: int) -> str:
+        """The page on which a reader confirms a subscription (double opt-in)."""
+        return f"{self._base}/confirm/{self._tokens.make(_CONFIRM, campaign_id, delivery_id)}"
+
+    def read_confirm(self, token: str) -> tuple[int, int] | None:
+        """As `read_unsubscribe`."""
+        return self._read(_CONFIRM, token)
 
     def _read(self, purpose: str, token: str) -> tuple[int, int] | None:
         ids = self._tokens.read(purpose, token)

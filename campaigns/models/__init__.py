@@ -8,6 +8,7 @@ from campaigns.models.delivery import Attempt, Claim, Delivery
 from campaigns.models.domain_check import DomainCheck
 from campaigns.models.feedback import Feedback, MaildropMessage, Suppression
 from campaigns.models.probe import Probe
+from campaigns.models.subscribing import SubscribeForm, SubscriptionProof
 from campaigns.models.suppression_import import SuppressionImport
 from campaigns.models.template import MessageTemplate
 from campaigns.models.workbook import Workbook, WorkbookFile, WorkbookRow
@@ -30,6 +31,8 @@ __all__ = [
     "MessageTemplate",
     "Probe",
     "Release",
+    "SubscribeForm",
+    "SubscriptionProof",
     "Suppression",
     "SuppressionImport",
     "Workbook",

@@ -30,7 +30,7 @@ from campaigns.mailer.template import (
     TemplateSource,
 )
 from campaigns.mailer.tokens import Tokens, message_id
-from campaigns.models import Campaign, Delivery
+from campaigns.models import Campaign, Delivery, SubscribeForm
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import DeliveryPurpose
 from campaigns.pipeline.attach import Attacher, hint_of
@@ -85,6 +85,7 @@ class Composer:
     def __init__(self, campaign: Campaign, relay: Relay) -> None:
         self.campaign, self.relay = campaign, relay
         self.links = links()
+        self.consent = _consent(campaign)
         self.message_id_key = _token_keys()[0]
         try:
             self.renderer = Renderer(source_of(campaign))
@@ -134,7 +135,7 @@ class Composer:
                 # What an encrypted file protects does not stand beside it in clear.
                 cells = [] if self.attacher else self.rows.table(delivery)
             else:
-                values, cells = contact_values(delivery), []
+                values, cells = self._values(delivery), []
             extra = self._extra(delivery)
             if linked and self.campaign.confirm_days:
                 extra["confirm_url"] = self.links.slip(self.campaign.pk or 0, delivery.pk or 0)
@@ -159,7 +160,16 @@ class Composer:
             extra["correction"] = corrected(self.campaign.corrects)
         if not self.campaign.is_payslip:
             extra["unsubscribe_url"] = self._unsubscribe_url(delivery)
+        if self.consent is not None:
+            extra["note"] = self.consent
+            extra["confirm_url"] = self.links.confirm(self.campaign.pk or 0, delivery.pk or 0)
         return extra
+
+    def _values(self, delivery: Delivery) -> Mapping[str, str]:
+        """Who is asked to confirm a subscription is no contact yet."""
+        if self.consent is not None and delivery.contact is None:
+            return {ADDRESS_FIELD: delivery.address, NAME_FIELD: ""}
+        return contact_values(delivery)
 
     def _message(
         self, delivery: Delivery, rendered: Rendered, files: Sequence[Attachment]
@@ -231,6 +241,14 @@ class Composer:
                 return self.rows.place(delivery.row, index)
         place = f"{error.part}:{error.line}" if error.line else str(error.part)
         return f"{place} {error.field}".strip() if error.field else place
+
+
+def _consent(campaign: Campaign) -> str | None:
+    """What is agreed to, where the campaign is the standing one of a list's public form."""
+    if campaign.is_payslip or campaign.contact_list_id or campaign.pk is None:
+        return None
+    texts = SubscribeForm.objects.filter(campaign=campaign).values_list("text", flat=True)
+    return texts.first()
 
 
 def _return_path(relay: Relay, sender: str) -> Callable[[int, int], str]:

@@ -22,6 +22,7 @@ from campaigns.models import (
     Delivery,
     Feedback,
     ListMember,
+    SubscriptionProof,
     Suppression,
     WorkbookRow,
 )
@@ -72,6 +73,17 @@ def collect(contact: Contact) -> Data:
         ],
         "deliveries": list(_deliveries(contact)),
         "feedback": list(_feedback(contact)),
+        "subscriptions": [
+            {
+                "list": row.contact_list.name,
+                "text": row.text,
+                "asked_at": _moment(row.asked_at),
+                "asked_from": row.asked_from,
+                "confirmed_at": _moment(row.confirmed_at) if row.confirmed_at else None,
+                "confirmed_from": row.confirmed_from,
+            }
+            for row in _proofs(contact).select_related("contact_list")
+        ],
         "workbook_rows": list(_rows(contact)),
     }
 
@@ -147,6 +159,10 @@ def _feedback_rows(contact: Contact, deliveries: QuerySet[Delivery]) -> QuerySet
     return Feedback.objects.filter(about, team=contact.team_id)
 
 
+def _proofs(contact: Contact) -> QuerySet[SubscriptionProof]:
+    return SubscriptionProof.objects.filter(team=contact.team_id, address_key=contact.address_key)
+
+
 def _list_rows(contact: Contact) -> QuerySet[WorkbookRow]:
     return WorkbookRow.objects.filter(
         team=contact.team_id, workbook__purpose=Purpose.LIST, address_key=contact.address_key
@@ -187,6 +203,7 @@ def erase(contact: Contact, user: User | None) -> Erasure:
         if waiting := letters.filter(state__in=OPEN).count():
             return Erasure(waiting, [])
         _blank(contact, letters)
+        _proofs(contact).delete()
         rows = _list_rows(contact)
         files = sorted(set(rows.values_list("workbook__name", flat=True)))
         WorkbookRow.objects.filter(pk__in=rows.values("pk")).delete()
