@@ -26,8 +26,10 @@ class Rates:
         self.rates: dict[str, list[float]] = {}
         self.cpu: dict[str, list[float]] = {}
 
-    def add(self, name: str, rate: float) -> None:
+    def add(self, name: str, rate: float, cpu_seconds: float = 0.0) -> None:
+        """A rate, and CPU seconds of all processes for 1,000 messages."""
         self.rates.setdefault(name, []).append(rate)
+        self.cpu.setdefault(name, []).append(cpu_seconds)
 
     def rate(self, name: str) -> float:
         return statistics.median(self.rates[name])
@@ -57,8 +59,7 @@ def send_all(ground: Ground, size: int, kind: str, rates: Rates) -> None:
             tick.delay()
             ticked = time.monotonic()
         time.sleep(0.1)
-    rates.add(kind, size / seconds)
-    rates.cpu.setdefault(kind, []).append(sum(cpu.since(before).values()) / size * 1000)
+    rates.add(kind, size / seconds, sum(cpu.since(before).values()) / size * 1000)
 
 
 def _finished(ground: Ground, campaign_id: int, size: int) -> float | None:
@@ -106,7 +107,7 @@ def measure(ground: Ground) -> Findings:
             rates.add("raw by CPU", raw_by_cpu)
             for kind in KINDS:
                 send_all(ground, size, kind, rates)
-            rates.add("post_office", yardstick.rate(YARDSTICK))
+            rates.add("post_office", *yardstick.rate(YARDSTICK))
         found.figures["worker_peak_mb"] = round(
             max(cpu.peak_megabytes(worker.pid) for worker in workers), 1
         )
@@ -122,12 +123,14 @@ def _report(found: Findings, rates: Rates, size: int) -> None:
     raw = rates.rate("raw")
     # 1,000 messages cost so many seconds; signing alone would have taken 1000 / raw.
     by_cpu = 1000 / rates.rate("raw by CPU") / rates.seconds("rsa")
+    yardstick = rates.seconds("post_office")
     found.figures |= {
         "signed_ratio": round(rates.ratio("rsa", "raw", times=CORES), 3),
         "signed_ratio_by_cpu": round(by_cpu, 3),
         "signed_synchronous_ratio": round(rates.rate("rsa synchronous") / CORES / raw, 3),
         "unsigned_vs_post_office": round(rates.ratio("unsigned", "post_office"), 2),
         "ed25519_vs_post_office": round(rates.ratio("ed25519", "post_office"), 2),
+        "unsigned_vs_post_office_by_cpu": round(yardstick / rates.seconds("unsigned"), 2),
         **{
             f"{name.replace(' ', '_')}_per_second": round(rates.rate(name), 1)
             for name in ("rsa", "ed25519", "unsigned", "rsa synchronous", "post_office")
@@ -136,7 +139,9 @@ def _report(found: Findings, rates: Rates, size: int) -> None:
     rows: list[list[str | float]] = [["raw RSA-2048, one core", raw, ""]]
     for kind in (*KINDS, "rsa synchronous"):
         rows.append([f"Hongyan, {kind}", rates.rate(kind), rates.seconds(kind)])
-    rows.append(["django-post_office, unsigned", rates.rate("post_office"), ""])
+    rows.append(
+        ["django-post_office, unsigned", rates.rate("post_office"), rates.seconds("post_office")]
+    )
     found.table(
         f"{size:,} recipients, 2 worker processes, medians of {ROUNDS} rounds",
         ["", "a second", "CPU s per 1,000, all processes"],
