@@ -41,7 +41,6 @@ Data = dict[str, Any]
 
 def collect(contact: Contact) -> Data:
     """In the shape of JSON: texts, numbers, and moments as ISO 8601 with their offset."""
-    team, key = contact.team_id, contact.address_key
     return {
         "exported_at": _moment(timezone.now()),
         "team": contact.team.name,
@@ -51,40 +50,45 @@ def collect(contact: Contact) -> Data:
             "attributes": contact.attributes,
             "created_at": _moment(contact.created_at),
         },
-        "lists": [
-            {
-                "list": row.contact_list.name,
-                "status": row.status,
-                "changed_at": _moment(row.changed_at),
-            }
-            for row in contact.memberships.select_related("contact_list")
+        "lists": [_membership(row) for row in contact.memberships.select_related("contact_list")],
+        "subscriptions": [
+            _subscription(row) for row in _proofs(contact).select_related("contact_list")
         ],
         "suppressions": [
-            {
-                "list": row.contact_list.name if row.contact_list else None,
-                "reason": row.reason,
-                "source": row.source,
-                "note": row.note,
-                "created_at": _moment(row.created_at),
-            }
-            for row in Suppression.objects.filter(team=team, address_key=key).select_related(
-                "contact_list"
-            )
+            _suppression(row) for row in _suppressions(contact).select_related("contact_list")
         ],
         "deliveries": list(_deliveries(contact)),
         "feedback": list(_feedback(contact)),
-        "subscriptions": [
-            {
-                "list": row.contact_list.name,
-                "text": row.text,
-                "asked_at": _moment(row.asked_at),
-                "asked_from": row.asked_from,
-                "confirmed_at": _moment(row.confirmed_at) if row.confirmed_at else None,
-                "confirmed_from": row.confirmed_from,
-            }
-            for row in _proofs(contact).select_related("contact_list")
-        ],
         "workbook_rows": list(_rows(contact)),
+    }
+
+
+def _membership(row: ListMember) -> Data:
+    return {
+        "list": row.contact_list.name,
+        "status": row.status,
+        "changed_at": _moment(row.changed_at),
+    }
+
+
+def _subscription(row: SubscriptionProof) -> Data:
+    return {
+        "list": row.contact_list.name,
+        "text": row.text,
+        "asked_at": _moment(row.asked_at),
+        "asked_from": row.asked_from,
+        "confirmed_at": _moment(row.confirmed_at) if row.confirmed_at else None,
+        "confirmed_from": row.confirmed_from,
+    }
+
+
+def _suppression(row: Suppression) -> Data:
+    return {
+        "list": row.contact_list.name if row.contact_list else None,
+        "reason": row.reason,
+        "source": row.source,
+        "note": row.note,
+        "created_at": _moment(row.created_at),
     }
 
 
@@ -159,6 +163,10 @@ def _feedback_rows(contact: Contact, deliveries: QuerySet[Delivery]) -> QuerySet
     return Feedback.objects.filter(about, team=contact.team_id)
 
 
+def _suppressions(contact: Contact) -> QuerySet[Suppression]:
+    return Suppression.objects.filter(team=contact.team_id, address_key=contact.address_key)
+
+
 def _proofs(contact: Contact) -> QuerySet[SubscriptionProof]:
     return SubscriptionProof.objects.filter(team=contact.team_id, address_key=contact.address_key)
 
@@ -214,8 +222,7 @@ def erase(contact: Contact, user: User | None) -> Erasure:
 def _keep_away(contact: Contact, user: User | None) -> None:
     """From here on nothing is sent to the address and no import brings it back."""
     with transaction.atomic():
-        mine = Suppression.objects.filter(team=contact.team_id, address_key=contact.address_key)
-        mine.exclude(contact_list=None).delete()
+        _suppressions(contact).exclude(contact_list=None).delete()
         Suppression.objects.update_or_create(
             team_id=contact.team_id,
             address_key=contact.address_key,

@@ -22,7 +22,7 @@ WORDS = {
         "Which mail would you like?",
         "Save",
         "Saved",
-        "choose your lists",
+        "Choose your lists",
         "Unsubscribe from all mail of 鸿雁科技",
     ),
 }
