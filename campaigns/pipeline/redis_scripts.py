@@ -113,7 +113,9 @@ for n = 1, grant do
   answer[n + 1] = id
 end
 return answer
-""".replace("POLL", str(_POLL)).replace("STALE", str(_STALE)).replace("RETURNED", str(_RETURNED))
+""".replace("POLL", str(_POLL))
+    .replace("STALE", str(_STALE))
+    .replace("RETURNED", str(_RETURNED))
 )
 
 # A permit that Redis lost gives way to one of the claim's stand-ins of the rebuild.
