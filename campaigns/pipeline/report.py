@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import IO, Any
 
 from django.db.models import QuerySet
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
-from campaigns.models import Attempt, Campaign, Delivery, Feedback, WorkbookRow
+from campaigns.models import Attempt, Campaign, Confirmation, Delivery, Feedback, WorkbookRow
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import DeliveryPurpose
 from campaigns.models.feedback import FeedbackKind
+from campaigns.pipeline.confirm import disputes
 from campaigns.workbooks.export import result_workbook
 
 CHUNK = 1000
@@ -37,6 +39,7 @@ def write_result(campaign: Campaign, target: IO[bytes], reading: Reading) -> Non
     headers = [
         *(_("行号"), _("邮箱"), _("状态"), _("时间"), _("发信账号"), _("尝试次数"), _("回复代码")),
         *(_("服务器回复"), _("原因"), _("退信")),
+        *(_answer_headers() if campaign.confirm_days else ()),
     ]
     result_workbook(_rows(campaign, reading, len(columns)), headers + columns, target)
 
@@ -49,10 +52,12 @@ def _rows(campaign: Campaign, reading: Reading, width: int) -> Iterator[Sequence
     for chunk in _chunks(campaign):
         attempts, bounces = _last_attempts(chunk), _bounces(chunk, reading)
         values = _values(campaign, chunk) if width else {}
+        answers = Answers(chunk, reading) if campaign.confirm_days else None
         for delivery in chunk:
             yield [
                 *_fixed(delivery, attempts.get(delivery.pk), campaign, reading),
                 bounces.get(delivery.pk, ""),
+                *(answers.of(delivery) if answers else ()),
                 *values.get(delivery.row_id, [""] * width),
             ]
 
@@ -79,7 +84,7 @@ def _fixed(
         delivery.row_number or "",
         delivery.address,
         delivery.get_state_display(),
-        formats.date_format(timezone.localtime(delivery.changed_at), "Y-m-d H:i:s"),
+        _time(delivery.changed_at),
         delivery.relay.name if delivery.relay else "",
         delivery.attempts,
         code,
@@ -117,6 +122,33 @@ def _bounce(row: Feedback, reading: Reading) -> str:
     if not row.proof:
         kind = _("%(kind)s（未证实）") % {"kind": kind}
     return f"{kind} {row.status} {reading.say(row.reason)}".strip()
+
+
+def _answer_headers() -> list[str]:
+    return [_("用途"), _("打开"), _("确认"), _("异议"), _("异议的内容")]
+
+
+class Answers:
+    """What the employees of these deliveries answered; a slip's own row has it, a reminder's none."""
+
+    def __init__(self, chunk: list[Delivery], reading: Reading) -> None:
+        self.reading = reading
+        rows = Confirmation.objects.filter(delivery__in=[one.pk for one in chunk])
+        found = rows.select_related("campaign__workbook__data_key")
+        self.by_delivery = {row.delivery_id: row for row in found}
+
+    def of(self, delivery: Delivery) -> list[object]:
+        purpose = delivery.get_purpose_display()
+        row = self.by_delivery.get(delivery.pk)
+        if row is None:
+            return [purpose, "", "", "", ""]
+        said = disputes(row) if self.reading.with_content else []
+        times = [_time(at) for at in (row.opened_at, row.confirmed_at, row.disputed_at)]
+        return [purpose, *times, "\n".join(one["text"] for one in said)]
+
+
+def _time(moment: datetime | None) -> str:
+    return formats.date_format(timezone.localtime(moment), "Y-m-d H:i:s") if moment else ""
 
 
 def _values(campaign: Campaign, chunk: list[Delivery]) -> dict[int | None, list[Any]]:

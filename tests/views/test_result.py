@@ -7,7 +7,7 @@ from django.utils import timezone
 from openpyxl import load_workbook
 
 from accounts.models import Role
-from campaigns.models import Attempt, Feedback
+from campaigns.models import Attempt, Confirmation, Feedback
 from tests.views.scene import CANARY, PAYROLL, Scene, deliveries, launched
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -115,3 +115,24 @@ def test_tests_are_left_out_and_other_teams_get_nothing(scene, hr):
     test.save()
     assert len(rows_of(scene.client(user=hr).get(f"/campaigns/{campaign.pk}/result/"))) == 1
     assert Scene().client(Role.HR).get(f"/campaigns/{campaign.pk}/result/").status_code == 404
+
+
+def test_it_tells_who_opened_confirmed_and_disputed_and_the_words_to_a_reader_alone(scene, hr):
+    campaign = launched(scene.payslips(hr, confirm_days=14))
+    first, second, _third = deliveries(campaign, "accepted", "accepted", "accepted")
+    now, key = timezone.now(), campaign.workbook.data_key
+    facts = {"team": scene.team, "campaign": campaign, "opened_at": now}
+    Confirmation.objects.create(delivery=first, confirmed_at=now, **facts)
+    words = key.seal_json([{"at": now.isoformat(), "text": "=少了 777.77"}])
+    Confirmation.objects.create(delivery=second, disputed_at=now, sealed_text=words, **facts)
+    url = f"/campaigns/{campaign.pk}/result/"
+    header, *rows = rows_of(scene.client(user=hr).get(url))
+    start = header.index("用途")
+    assert header[start : start + 5] == ["用途", "打开", "确认", "异议", "异议的内容"]
+    assert [[bool(cell) for cell in row[start : start + 5]] for row in rows] == [
+        [True, True, True, False, False],
+        [True, True, False, True, True],
+        [True, False, False, False, False],
+    ]
+    assert rows[1][start + 4] == "=少了 777.77"
+    assert "777.77" not in str(rows_of(scene.client(Role.OWNER).get(url)))

@@ -94,7 +94,6 @@ class TestLooking:
         page = Client().get(path_of(delivery), HTTP_ACCEPT_LANGUAGE="en").content.decode()
         assert '<html lang="en"' in page
 
-
     def test_its_times_are_the_companys(self, browser, scene, delivery):
         scene.team.time_zone = "Asia/Shanghai"
         scene.team.save()
