@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from campaigns.documents import payslip_pdf, payslip_xlsx
 from campaigns.documents.password_rule import PasswordFault, PasswordRule
 from campaigns.documents.slip import DocumentFault, Line, Slip
 from campaigns.mailer.attachment import Attachment, file_name
@@ -20,10 +19,6 @@ from campaigns.pipeline.sheet_rows import SheetRows, Unsendable
 LARGEST = 10 * 1024 * 1024
 FOOTER = "工资信息属个人隐私，请勿转发。"
 
-_MAKERS: dict[str, tuple[Callable[[Slip, str], bytes], str]] = {
-    AttachmentKind.PDF: (payslip_pdf.payslip_pdf, payslip_pdf.MEDIA_TYPE),
-    AttachmentKind.XLSX: (payslip_xlsx.payslip_xlsx, payslip_xlsx.MEDIA_TYPE),
-}
 # PasswordFault.kind → Delivery.reason
 NO_PASSWORD = {
     "missing": "no_password",
@@ -43,12 +38,26 @@ def hint_of(campaign: Campaign) -> str:
     return campaign.password_hint or rule_of(campaign).hint()
 
 
+def _maker(kind: str) -> tuple[Callable[[Slip, str], bytes], str]:
+    """What makes this kind of file, and its media type.
+
+    Loaded with the first file: its libraries take 25 MB, which most processes never need.
+    """
+    if kind == AttachmentKind.PDF:
+        from campaigns.documents import payslip_pdf
+
+        return payslip_pdf.payslip_pdf, payslip_pdf.MEDIA_TYPE
+    from campaigns.documents import payslip_xlsx
+
+    return payslip_xlsx.payslip_xlsx, payslip_xlsx.MEDIA_TYPE
+
+
 class Attacher:
     """Makes the files of one campaign's messages."""
 
     def __init__(self, campaign: Campaign, rows: SheetRows) -> None:
         self.campaign, self.rows, self.rule = campaign, rows, rule_of(campaign)
-        self.make, self.media_type = _MAKERS[campaign.attachment]
+        self.make, self.media_type = _maker(campaign.attachment)
         index = rows.index(self.rule.column)
         if index is None:
             raise Unsendable("no_password_column", self.rule.column)
