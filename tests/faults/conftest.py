@@ -31,6 +31,7 @@ def rig(whole_rig: Rig) -> Iterator[Rig]:
     """Two workers and one beat run; what a test broke is mended after it."""
     whole_rig.ready()
     yield whole_rig
+    whole_rig.mend()
     whole_rig.clear()
 
 

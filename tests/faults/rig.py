@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -189,6 +190,17 @@ class Rig:
         return "\n".join(parts)
 
     # Between two tests -----------------------------------------------------------------------------
+
+    def mend(self) -> None:
+        """PostgreSQL and Redis run, also after a test that failed while they were away."""
+        try:
+            self.sql("SELECT 1")
+        except psycopg.OperationalError:
+            self.postgres.restart(signal.SIGKILL)
+        try:
+            self.redis().ping()
+        except redis.RedisError:
+            self.site.redis.restart(signal.SIGKILL)
 
     def clear(self) -> None:
         """No campaign goes on, no relay listens."""
