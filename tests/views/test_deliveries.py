@@ -112,7 +112,7 @@ def test_a_delivery_shows_every_attempt_and_report(scene, django_assert_max_num_
         "OK queued",
         "收件地址（RCPT）",
         "5.1.1",
-        "签名退信地址",
+        "带签名的收件地址",
     ):
         assert words in page
     assert page.count("未证实") == 1
