@@ -104,7 +104,9 @@ def test_what_strangers_published_is_escaped(scene, client):
             "params": {"domain": "corp.example", "term": "<script>x</script>"},
             "record": {"type": "TXT", "name": "corp.example", "value": '"><img src=x>'}}  # fmt: skip
     row = checked(
-        scene, findings=[evil], facts={"spf_record": "<b>evil", "spf_tree": ["<i>"], "spf_lookups": 1}
+        scene,
+        findings=[evil],
+        facts={"spf_record": "<b>evil", "spf_tree": ["<i>"], "spf_lookups": 1},
     )
     html = page(client, f"/domains/{row.pk}/")
     for mark in ("<script>x", "<img src=x", "<b>evil", "<i>"):
