@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,19 @@ def django_db_modify_db_settings(
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):
         database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("sqlite") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, once for all that one process runs: Playwright has one event loop a thread.
+
+    A test opens its own context (`browser.new_context()`).
+    """
+    from tests.servers.chromium import launched
+
+    peers.need("chromium")
+    with launched() as browser:
+        yield browser
 
 
 @pytest.hookimpl(trylast=True)

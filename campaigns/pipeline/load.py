@@ -203,12 +203,17 @@ def _read_file(workbook: Workbook, path: Path) -> Reading:
     )
 
 
+def clear_place() -> Path:
+    """Where a clear copy lies while it is read: in memory where the system has such a place."""
+    shared = "/dev/shm"  # noqa: S108
+    return Path(shared if os.access(shared, os.W_OK) else tempfile.gettempdir())
+
+
 @contextmanager
 def _on_disk(workbook: Workbook) -> Iterator[Path]:
-    """The clear file, for its owner's eyes alone and in memory where the system has such a place."""
-    shared = "/dev/shm"  # noqa: S108
-    place = shared if os.access(shared, os.W_OK) else tempfile.gettempdir()
-    _remove_stale(Path(place))
+    """The clear file, for its owner's eyes alone."""
+    place = clear_place()
+    _remove_stale(place)
     with tempfile.NamedTemporaryFile(prefix=_PREFIX, dir=place) as file:
         file.write(workbook.data_key.open(workbook.file.sealed))
         file.flush()

@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
 
 from tests import peers
 from tests.end_to_end.site import LiveSite
 from tests.servers.certificate import make_certificate
-from tests.servers.chromium import launched
 from tests.servers.dovecot import Account, Dovecot
 from tests.servers.folder import temporary_folder
 from tests.servers.postfix import Postfix
@@ -20,14 +18,6 @@ from tests.servers.postgres import Postgres
 
 BOUNCES = "bounces@hongyan.example"
 BOUNCES_PASSWORD = "only-for-this-run"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium, once for all; a test opens its own context (`browser.new_context()`)."""
-    peers.need("chromium")
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="session")

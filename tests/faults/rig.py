@@ -82,11 +82,21 @@ class Rig:
     # Campaigns -----------------------------------------------------------------------------------
 
     def launch(
-        self, count: int, *, rules: Sequence[Rule] = (), round_trip: float = 0.0, **fields: Any
+        self,
+        count: int,
+        *,
+        rules: Sequence[Rule] = (),
+        round_trip: float = 0.0,
+        prepare: Callable[[ScriptedRelay], object] = lambda server: None,
+        **fields: Any,
     ) -> Run:
-        """A campaign to `count` people that the next tick starts; `fields` as of `actor.launch`."""
+        """A campaign to `count` people that starts at once; `fields` as of `actor.launch`.
+
+        `prepare` gets the relay before the launch: afterwards the first messages may be there.
+        """
         server = ScriptedRelay(RelayOptions(round_trip=round_trip), rules)
         server.start()
+        prepare(server)
         self.servers.append(server)
         made = self._act({"port": server.port, "count": count, **fields})
         return Run(made["campaign"], made["relay"], server)

@@ -6,12 +6,13 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
-from tests.fakes.scripted_relay import Accepted
+from tests.fakes.scripted_relay import Accepted, ScriptedRelay
 from tests.faults.killing import kill_at_random_times
-from tests.faults.rig import Rig, Run
+from tests.faults.rig import Rig
 
 pytestmark = pytest.mark.slow
 
@@ -41,11 +42,14 @@ def only(states: Counter[str], name: str) -> dict[str, int]:
 class KillAt:
     """kill -9 of the worker when the relay has taken its n-th message and not answered yet."""
 
-    def __init__(self, rig: Rig, run: Run, number: int) -> None:
+    def __init__(self, rig: Rig, number: int) -> None:
         self.killed = threading.Event()
-        self._rig, self._server, self._left = rig, run.server, number
-        self._take = run.server.take
-        run.server.take = self._take_and_kill  # type: ignore[method-assign]
+        self._rig, self._left = rig, number
+
+    def watch(self, server: ScriptedRelay) -> None:
+        """From its first message on."""
+        self._take = server.take
+        server.take = self._take_and_kill  # type: ignore[method-assign]
 
     def _take_and_kill(self, message: Accepted) -> None:
         self._take(message)
@@ -63,8 +67,8 @@ def test_a_kill_between_the_relays_250_and_the_commit_is_in_doubt(
     rig: Rig, policy: str, left: str, repeats: int
 ) -> None:
     rig.site.processes["worker-2"].kill()
-    run = rig.launch(6, relay={"max_connections": 1}, in_doubt_policy=policy)
-    kill = KillAt(rig, run, 3)
+    kill = KillAt(rig, 3)
+    run = rig.launch(6, relay={"max_connections": 1}, in_doubt_policy=policy, prepare=kill.watch)
     assert kill.killed.wait(30), rig.logs()
     rig.ready()
     rig.until_finished(run, seconds=30)
@@ -79,13 +83,15 @@ def test_a_kill_between_the_relays_250_and_the_commit_is_in_doubt(
 def test_a_kill_after_the_250_was_read_and_before_its_commit_is_in_doubt(rig: Rig) -> None:
     """The outcome waits for a lock of ours on its row while its worker dies."""
     rig.site.processes["worker-2"].kill()
-    run = rig.launch(3, relay={"max_connections": 1, "final_dot_timeout": 20})
     held = threading.Event()
-    take = run.server.take
 
     with rig.site.connect() as other:
 
-        def take_and_hold(message: Accepted) -> None:
+        def hold(server: ScriptedRelay) -> None:
+            take = server.take
+            server.take = lambda message: take_and_hold(take, message)  # type: ignore[method-assign]
+
+        def take_and_hold(take: Callable[[Accepted], None], message: Accepted) -> None:
             take(message)
             if not held.is_set():
                 other.execute(
@@ -94,7 +100,7 @@ def test_a_kill_after_the_250_was_read_and_before_its_commit_is_in_doubt(rig: Ri
                 )
                 held.set()
 
-        run.server.take = take_and_hold  # type: ignore[method-assign]
+        run = rig.launch(3, relay={"max_connections": 1, "final_dot_timeout": 20}, prepare=hold)
         assert held.wait(30), rig.logs()
         waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
         rig.until(lambda: bool(rig.sql(waiting)), seconds=10)

@@ -1,7 +1,9 @@
 """Merge tags are found at their places, whatever stands around them and inside their strings."""
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from campaigns.mailer.template_tags import Mask, Places, scan
@@ -86,6 +88,12 @@ def test_tokens_carry_their_offsets_and_strings_their_meaning():
 def test_a_mask_hides_every_tag_and_gives_each_back_byte_for_byte(source):
     mask = Mask(source)
     assert mask.restored(mask.masked()) == source
+    outside, position = [], 0
+    for tag in mask.tags:
+        outside.append(source[position : tag.start])
+        position = tag.end
+    # Braces around a tag are a fault that `check` names; nothing is masked before that.
+    assume(not re.search(r"{[{%#]", "\n".join([*outside, source[position:]])))
     assert scan(mask.masked()).tags == []
 
 

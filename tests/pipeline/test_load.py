@@ -135,9 +135,10 @@ def test_it_says_why_nothing_can_be_read(team: Team, hr: User, data: bytes, kind
 
 
 def test_the_clear_copy_is_gone_afterwards_and_a_stale_one_too(
-    team: Team, hr: User, monkeypatch: pytest.MonkeyPatch
+    team: Team, hr: User, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    place = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path("/tmp")
+    place = tmp_path
+    monkeypatch.setattr(load, "clear_place", lambda: place)
     stale = place / "hongyan-workbook-of-a-killed-reader"
     stale.write_bytes(b"8888.88")
     monkeypatch.setattr(load, "STALE_SECONDS", -1)

@@ -1,5 +1,5 @@
-"""The live site and the browser of the end-to-end tests, for attacks that need them."""
+"""The live site of the end-to-end tests, for attacks that need it."""
 
-from tests.end_to_end.conftest import browser, live_site, postgres_url
+from tests.end_to_end.conftest import live_site, postgres_url
 
-__all__ = ["browser", "live_site", "postgres_url"]
+__all__ = ["live_site", "postgres_url"]

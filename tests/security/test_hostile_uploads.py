@@ -5,6 +5,7 @@ How much memory each costs the child is measured in tests/workbooks/test_hostile
 
 from __future__ import annotations
 
+import resource
 import time
 from pathlib import Path
 
@@ -38,19 +39,28 @@ def upload(scene: Scene, data: bytes, name: str = "工资.xlsx") -> tuple[int, W
     return answer.status_code, Workbook.objects.order_by("-pk").first()
 
 
+def cpu_seconds() -> float:
+    """What this process and its ended children have used: other tests share the machine's clock."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", HOSTILE)
-def test_it_is_refused_with_a_sentence_in_three_seconds(attack: str) -> None:
+def test_it_is_refused_with_a_sentence_in_three_seconds(
+    attack: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(load, "clear_place", lambda: tmp_path)
     make, kinds = HOSTILE[attack]
     data = make()
     scene = Scene()
-    begun = time.monotonic()
+    begun = cpu_seconds()
     status, workbook = upload(scene, data)
     if workbook is None:
         assert status in (413, 422)
     else:
-        assert time.monotonic() - begun < 3, "the page itself reads nothing"
-        begun = time.monotonic()
+        assert cpu_seconds() - begun < 3, "the page itself reads nothing"
+        begun = cpu_seconds()
         load.read(workbook.pk)
         workbook.refresh_from_db()
         assert workbook.state == "rejected"
@@ -58,9 +68,9 @@ def test_it_is_refused_with_a_sentence_in_three_seconds(attack: str) -> None:
         page = scene.client(Role.HR).get(reverse("campaigns:workbook", args=[workbook.pk]))
         assert page.status_code == 200
         assert "Traceback" not in page.content.decode()
-    assert time.monotonic() - begun < 3
+    assert cpu_seconds() - begun < 3
     assert not WorkbookRow.objects.exists()
-    assert list(Path("/dev/shm").glob("hongyan-workbook-*")) == []
+    assert list(tmp_path.iterdir()) == [], "no clear copy is left"
 
 
 def test_nothing_bigger_than_the_limit_is_taken(settings: object) -> None:
