@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import resource
 import random
+import resource
 import subprocess
 import sys
 import zipfile
