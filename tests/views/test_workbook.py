@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -19,9 +17,9 @@ from campaigns.models.workbook import ReadingState
 from campaigns.pipeline import load
 from tests.fakes import sheets
 from tests.views.scene import CANARY, Scene
+from tests.views.workbook_pages import again, page, post, text, uploaded
 
 pytestmark = pytest.mark.django_db
-CORPUS = Path(__file__).parents[1] / "corpus" / "workbooks"
 
 
 @pytest.fixture
@@ -37,33 +35,6 @@ def hr(scene: Scene) -> User:
 @pytest.fixture
 def client(scene: Scene, hr: User) -> Client:
     return scene.client(user=hr)
-
-
-def text(response: Any) -> str:
-    return response.content.decode()
-
-
-def post(client: Client, data: bytes, *, name: str = "工资.xlsx", **extra: Any) -> Any:
-    purpose = extra.pop("purpose", "payslip")
-    file = SimpleUploadedFile(name, data)
-    return client.post("/workbooks/upload/", {"purpose": purpose, "file": file}, **extra)
-
-
-def uploaded(client: Client, data: bytes, **extra: Any) -> Workbook:
-    """Uploaded through the page and read by a worker."""
-    response = post(client, data, **extra)
-    assert response.status_code == 302, text(response)
-    workbook = Workbook.objects.latest("pk")
-    load.read(workbook.pk)
-    return again(workbook)
-
-
-def again(workbook: Workbook) -> Workbook:
-    return Workbook.objects.select_related("data_key").get(pk=workbook.pk)
-
-
-def page(client: Client, workbook: Workbook) -> str:
-    return text(client.get(f"/workbooks/{workbook.pk}/"))
 
 
 # Reading ---------------------------------------------------------------------------------------------
