@@ -35,6 +35,10 @@ format: $(VENV)/.dev
 requirements:
 	@sh scripts/requirements.sh
 
+# The front end's libraries, copied into static/vendor by version (needs npm).
+vendor:
+	@sh scripts/vendor.sh
+
 messages: $(VENV)/.dev
 	@$(PYTHON) scripts/messages.py
 
