@@ -253,6 +253,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": environment.text("LOG_LEVEL", "INFO")},
     "loggers": {
         "django.request": {"level": "ERROR"},
+        "pikepdf": {"level": "WARNING"},  # it announces its own start
         # A line for every tick would bury the address and the login of the first run.
         **({"celery": {"level": "WARNING"}} if EMBEDDED else {}),
     },
