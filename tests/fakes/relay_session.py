@@ -43,7 +43,10 @@ class Session:
         self._refused_rcpt = ""
 
     def run(self) -> None:
-        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(
+            OSError
+        ):  # stopped before its thread began: the first read ends it
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(OSError, HangUp):
             if self._relay.options.tls == "implicit":
                 self._encrypt()

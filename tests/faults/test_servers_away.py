@@ -42,8 +42,9 @@ def test_a_database_that_restarts_in_the_middle_costs_no_mail(
 def test_while_the_database_is_away_nothing_leaves_that_was_not_begun_before(rig: Rig) -> None:
     """Longer than a lease. A message in flight ends, and its connection waits for the commit."""
     connections = 4
-    run = rig.launch(400, relay={"max_connections": connections})
-    rig.until_sent(run, 60)
+    # A line with a delay: without one all are sent before the database is gone.
+    run = rig.launch(400, relay={"max_connections": connections}, round_trip=0.03)
+    rig.until_sent(run, 40)
     rig.postgres.stop(signal.SIGKILL)
     time.sleep(0.5)
     before = len(run.server.accepted)
