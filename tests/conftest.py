@@ -78,6 +78,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         totals = {
             "outcomes": {name: len(found) for name, found in reporter.stats.items() if name},
             "skips": dict(skips),
+            "failed": [
+                report.nodeid
+                for name in ("failed", "error")
+                for report in reporter.stats.get(name, ())
+            ],
         }
         # The folder is gone if the runner was killed.
         with contextlib.suppress(FileNotFoundError):

@@ -6,6 +6,8 @@ DATABASE_URL and REDIS_URL name servers to use; what is not named is started fro
 binaries or, without any, from wheels (HONGYAN_SERVERS=wheels asks for those), in a temporary folder.
 HONGYAN_TEST_PROCESSES says how many processes share the files of tests (3; 0 for none beside pytest
 itself, as when arguments are given). Two sessions of pytest: the tests marked `both_databases` on SQLite, then all of them on PostgreSQL.
+Up to ten tests that failed beside others run once more, alone: what
+passes then is named in the closing lines (it shares something that it should not), and is no failure.
 Exit code 0 if both are green, 1 or pytest's own if not, 2 if a server does not start, 130 on Ctrl-C.
 """
 
@@ -29,6 +31,7 @@ from tests.servers import postgres, redis
 from tests.servers.folder import temporary_folder
 from tests.servers.process import DidNotStart
 
+MOST_AGAIN = 10
 LEASH = Path(__file__).with_name("leash.py")
 
 
@@ -40,11 +43,14 @@ class Session:
     exit_code: int
     outcomes: dict[str, int] = field(default_factory=dict)
     skips: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+    passed_alone: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         shown = ("failed", "error", "passed", "skipped", "xfailed", "xpassed")
         parts = [f"{self.outcomes[name]} {name}" for name in shown if self.outcomes.get(name)]
-        return f"{self.name}: {', '.join(parts) or 'no tests'}"
+        alone = f" (passed alone: {', '.join(self.passed_alone)})" if self.passed_alone else ""
+        return f"{self.name}: {', '.join(parts) or 'no tests'}{alone}"
 
 
 def database(folder: Path, stack: ExitStack) -> tuple[str, str]:
@@ -84,7 +90,20 @@ def run_pytest(name: str, folder: Path, arguments: list[str], env: dict[str, str
     if not totals.exists():
         return Session(name, exit_code)
     counted = json.loads(totals.read_text(encoding="utf-8"))
-    return Session(name, exit_code, counted["outcomes"], Counter(counted["skips"]))
+    return Session(
+        name, exit_code, counted["outcomes"], Counter(counted["skips"]), counted["failed"]
+    )
+
+
+def alone(session: Session, folder: Path, env: dict[str, str]) -> Session:
+    """The failures of a session of several processes once more, one after the other."""
+    few = 0 < len(session.failed) <= MOST_AGAIN
+    if session.exit_code != pytest.ExitCode.TESTS_FAILED or not few:
+        return session
+    again = run_pytest(f"{session.name}, alone", folder, ["-q", *session.failed], env)
+    if again.exit_code == pytest.ExitCode.OK:
+        session.exit_code, session.passed_alone = again.exit_code, session.failed
+    return session
 
 
 def _wait_through_interrupts(child: subprocess.Popen[bytes]) -> int:
@@ -107,15 +126,19 @@ def run_all(arguments: list[str], folder: Path, stack: ExitStack) -> list[Sessio
     broker_name, broker_url = broker(folder, stack)
     env = environment.complete(os.environ, folder)
     env |= {"REDIS_URL": broker_url, "PYTHONDONTWRITEBYTECODE": "1"}
-    arguments = [*in_parallel(arguments), *arguments]
+    several = in_parallel(arguments)
+    arguments = [*several, *arguments]
     sessions = []
     if database_name != "sqlite":
         on_sqlite = env | {"DATABASE_URL": environment.sqlite_url(folder)}
         on_sqlite[environment.ONLY_BOTH_DATABASES] = "1"
-        sessions.append(run_pytest("SQLite", folder, ["-q", *arguments], on_sqlite))
+        session = run_pytest("SQLite", folder, ["-q", *arguments], on_sqlite)
+        sessions.append(alone(session, folder, on_sqlite) if several else session)
     if not sessions or sessions[0].exit_code != pytest.ExitCode.INTERRUPTED:
         name = f"{database_name} with {broker_name}"
-        sessions.append(run_pytest(name, folder, arguments, env | {"DATABASE_URL": database_url}))
+        on_server = env | {"DATABASE_URL": database_url}
+        session = run_pytest(name, folder, arguments, on_server)
+        sessions.append(alone(session, folder, on_server) if several else session)
     return sessions
 
 
