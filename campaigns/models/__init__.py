@@ -7,6 +7,7 @@ from campaigns.models.content import ContentGrant, DataKey
 from campaigns.models.delivery import Attempt, Claim, Delivery
 from campaigns.models.domain_check import DomainCheck
 from campaigns.models.feedback import Feedback, MaildropMessage, Suppression
+from campaigns.models.layout import PayslipLayout
 from campaigns.models.probe import Probe
 from campaigns.models.subscribing import SubscribeForm, SubscriptionProof
 from campaigns.models.suppression_import import SuppressionImport
@@ -29,6 +30,7 @@ __all__ = [
     "ListMember",
     "MaildropMessage",
     "MessageTemplate",
+    "PayslipLayout",
     "Probe",
     "Release",
     "SubscribeForm",

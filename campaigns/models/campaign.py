@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Relay, Team
 from campaigns.models.contact import ContactList
 from campaigns.models.content import ContentGrant
+from campaigns.models.layout import PayslipLayout
 from campaigns.models.template import Kind, MessageTemplate
 from campaigns.models.workbook import Workbook
 
@@ -73,6 +74,17 @@ class Campaign(models.Model):
     template = models.ForeignKey(
         MessageTemplate, models.SET_NULL, null=True, verbose_name=_("模板"), related_name="+"
     )
+    # A payslip is drawn by a layout; a template of one's own, if there is one, takes its cells from it.
+    layout = models.ForeignKey(
+        PayslipLayout,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        verbose_name=_("排版"),
+        related_name="campaigns",
+    )
+    # Blank: the template's own.
+    subject = models.CharField(_("主题"), max_length=500, blank=True)
     contact_list = models.ForeignKey(
         ContactList,
         models.SET_NULL,
@@ -123,6 +135,10 @@ class Campaign(models.Model):
     frozen_subject = models.TextField(blank=True, editable=False)
     frozen_html = models.TextField(blank=True, editable=False)
     frozen_text = models.TextField(blank=True, editable=False)
+    # The layout as it was sent, with its picture; and the columns by which next month's workbook is
+    # known again when this one's content is destroyed: [{"name": …, "role": address, name or ""}].
+    frozen_layout = models.JSONField(null=True, blank=True, editable=False)
+    frozen_columns = models.JSONField(default=list, editable=False)
 
     # A schedule is wall time in a zone and the instant that follows from them.
     scheduled_wall = models.CharField(max_length=16, blank=True)
@@ -143,6 +159,10 @@ class Campaign(models.Model):
     # The campaign that this one puts right: the only way to send a month twice.
     corrects = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="corrections"
+    )
+    # Last month's campaign, whose settings this one was begun with.
+    continues = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="continued_by"
     )
 
     created_by = models.ForeignKey(
