@@ -12,6 +12,9 @@ from accounts.models.relay import TlsMode
 from accounts.models.team import Team
 from accounts.secrets import SecretField
 
+# A maildrop is asked with a password: nothing about its encryption is left to chance.
+TLS_CHOICES = [choice for choice in TlsMode.choices if choice[0] != TlsMode.OPPORTUNISTIC]
+
 
 class Leaving(models.TextChoices):
     """What happens on the server to a message that has been read."""
@@ -31,12 +34,20 @@ class BounceMailbox(models.Model):
         _("端口"), default=995, validators=[MinValueValidator(1), MaxValueValidator(65535)]
     )
     tls_mode = models.CharField(
-        _("加密方式"), max_length=10, choices=TlsMode.choices, default=TlsMode.IMPLICIT
+        _("加密方式"), max_length=10, choices=TLS_CHOICES, default=TlsMode.IMPLICIT
     )
     ca_pem = models.TextField(_("公司 CA 证书（PEM）"), blank=True)
     internal_allowed = models.BooleanField(_("允许内网地址"), default=False)
     username = models.CharField(_("用户名"), max_length=255)
     secret = SecretField(_("授权码或密码"), blank=True)
+    oauth = models.ForeignKey(
+        "accounts.OAuthLogin",
+        models.RESTRICT,
+        null=True,
+        blank=True,
+        related_name="mailboxes",
+        verbose_name=_("OAuth 登录"),
+    )
     exclusive = models.BooleanField(_("仅用于接收退信"), default=False)
     leaving = models.CharField(
         _("读取后"), max_length=20, choices=Leaving.choices, default=Leaving.OURS_DELETED

@@ -18,6 +18,15 @@ class TlsMode(models.TextChoices):
     IMPLICIT = "implicit", _("TLS（465）")
     STARTTLS = "starttls", _("STARTTLS（587）")
     NONE = "none", _("不加密（仅限本机）")
+    # Direct sending alone, where no password is at stake (RFC 7435).
+    OPPORTUNISTIC = "opportunistic", _("能加密就加密")
+
+
+class RelayKind(models.TextChoices):
+    """An account that takes mail for everybody, or ourselves at each recipient's own server (RFC 5321 5.1)."""
+
+    ACCOUNT = "account", _("发信账号")
+    DIRECT = "direct", _("直接投递（自有 IP）")
 
 
 def default_retry_seconds() -> list[int]:
@@ -26,23 +35,40 @@ def default_retry_seconds() -> list[int]:
 
 
 class Relay(models.Model):
-    """Timeouts and delays are seconds. `quota_group` names the account whose quota is counted."""
+    """Timeouts and delays are seconds. `quota_group` names the account whose quota is counted.
+
+    A direct relay has no account: `host` is then its own name, the one that it says at EHLO.
+    """
 
     team = models.ForeignKey(Team, models.CASCADE, related_name="relays")
     name = models.CharField(_("名称"), max_length=100)
+    kind = models.CharField(
+        _("方式"), max_length=10, choices=RelayKind.choices, default=RelayKind.ACCOUNT
+    )
     preset = models.CharField(_("服务商"), max_length=30, blank=True)
     host = models.CharField(_("服务器"), max_length=255)
     port = models.PositiveIntegerField(
         _("端口"), default=465, validators=[MinValueValidator(1), MaxValueValidator(65535)]
     )
     tls_mode = models.CharField(
-        _("加密方式"), max_length=10, choices=TlsMode.choices, default=TlsMode.IMPLICIT
+        _("加密方式"), max_length=16, choices=TlsMode.choices, default=TlsMode.IMPLICIT
     )
     ca_pem = models.TextField(_("公司 CA 证书（PEM）"), blank=True)
     # A superuser's decision: this host may lie on the loopback or a private network.
     internal_allowed = models.BooleanField(_("允许内网地址"), default=False)
     username = models.CharField(_("用户名"), max_length=255, blank=True)
     secret = SecretField(_("授权码或密码"), blank=True)
+    # Instead of the secret: a token that is fetched when it is needed.
+    oauth = models.ForeignKey(
+        "accounts.OAuthLogin",
+        models.RESTRICT,
+        null=True,
+        blank=True,
+        related_name="relays",
+        verbose_name=_("OAuth 登录"),
+    )
+    ehlo_name = models.CharField(_("EHLO 主机名"), max_length=253, blank=True)
+    source_ip = models.GenericIPAddressField(_("出口 IP"), null=True, blank=True)
     from_addresses = models.JSONField(
         _("可用的发件地址"),
         default=list,
@@ -63,6 +89,12 @@ class Relay(models.Model):
         _("最大连接数"), default=1, validators=[MinValueValidator(1), MaxValueValidator(50)]
     )
     per_connection = models.PositiveIntegerField(_("每个连接的最大邮件数"), null=True, blank=True)
+    # A direct relay's connections to one recipient domain.
+    domain_connections = models.PositiveSmallIntegerField(
+        _("每个域名的最大连接数"),
+        default=2,
+        validators=[MinValueValidator(1), MaxValueValidator(20)],
+    )
     connect_timeout = models.PositiveSmallIntegerField(default=30)
     command_timeout = models.PositiveSmallIntegerField(default=60)
     # RFC 5321 4.5.3.2.6: ten minutes for the reply to the final dot.
@@ -91,6 +123,10 @@ class Relay(models.Model):
 
             self.quota_group = quota_group(self.preset, self.host, self.username)
         super().save(*args, **kwargs)
+
+    @property
+    def is_direct(self) -> bool:
+        return self.kind == RelayKind.DIRECT
 
     def may_send_as(self, address: str) -> bool:
         """Whether the relay lets this from-address through; domains are written `@example.com`."""
