@@ -9,6 +9,7 @@ from campaigns.models.domain_check import DomainCheck
 from campaigns.models.feedback import Feedback, MaildropMessage, Suppression
 from campaigns.models.layout import PayslipLayout
 from campaigns.models.probe import Probe
+from campaigns.models.returned import ReturnedWorkbook
 from campaigns.models.subscribing import SubscribeForm, SubscriptionProof
 from campaigns.models.suppression_import import SuppressionImport
 from campaigns.models.template import MessageTemplate
@@ -33,6 +34,7 @@ __all__ = [
     "PayslipLayout",
     "Probe",
     "Release",
+    "ReturnedWorkbook",
     "SubscribeForm",
     "SubscriptionProof",
     "Suppression",

@@ -160,6 +160,10 @@ class Campaign(models.Model):
     corrects = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="corrections"
     )
+    # The campaign whose failed rows this one sends, put right; nobody who got it gets it again.
+    completes = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="completions"
+    )
     # Last month's campaign, whose settings this one was begun with.
     continues = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="continued_by"

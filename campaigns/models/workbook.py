@@ -59,6 +59,11 @@ class Workbook(models.Model):
     progress_done = models.PositiveIntegerField(default=0)
     progress_total = models.PositiveIntegerField(default=0)
 
+    # The campaign whose failed rows this file puts right: only those are taken from it.
+    repairs = models.ForeignKey(
+        "campaigns.Campaign", models.SET_NULL, null=True, blank=True, related_name="repairs"
+    )
+
     sheet = models.CharField(max_length=255, blank=True)
     sheets = models.JSONField(default=list)
     header_rows = models.JSONField(default=list)
