@@ -105,6 +105,8 @@ class Relay(models.Model):
     enabled = models.BooleanField(_("启用"), default=True)
     parked_until = models.DateTimeField(null=True, blank=True)
     park_reason = models.CharField(max_length=300, blank=True)
+    # Which reply rule stopped it (campaigns.models.ReplyRule.key, or a shipped rule's key).
+    park_rule = models.CharField(max_length=60, blank=True, default="")
     # The rate is used up until then: a tick starts no worker only to wait.
     resting_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,5 +1,6 @@
 """What is remembered: workbooks, contacts, templates, campaigns, deliveries and what comes back."""
 
+from campaigns.models.alert import Alert, AlertChannel, AlertTelling, Heartbeat
 from campaigns.models.campaign import Campaign, CampaignCount, Release
 from campaigns.models.confirmation import Confirmation
 from campaigns.models.contact import Contact, ContactList, ListMember
@@ -9,6 +10,7 @@ from campaigns.models.domain_check import DomainCheck
 from campaigns.models.feedback import Feedback, MaildropMessage, Suppression
 from campaigns.models.layout import PayslipLayout
 from campaigns.models.probe import Probe
+from campaigns.models.reply_rule import RelayPark, ReplyRule, ShippedRuleOff
 from campaigns.models.returned import ReturnedWorkbook
 from campaigns.models.subscribing import SubscribeForm, SubscriptionProof
 from campaigns.models.suppression_import import SuppressionImport
@@ -16,6 +18,9 @@ from campaigns.models.template import MessageTemplate
 from campaigns.models.workbook import Workbook, WorkbookFile, WorkbookRow
 
 __all__ = [
+    "Alert",
+    "AlertChannel",
+    "AlertTelling",
     "Attempt",
     "Campaign",
     "CampaignCount",
@@ -28,13 +33,17 @@ __all__ = [
     "Delivery",
     "DomainCheck",
     "Feedback",
+    "Heartbeat",
     "ListMember",
     "MaildropMessage",
     "MessageTemplate",
     "PayslipLayout",
     "Probe",
+    "RelayPark",
     "Release",
+    "ReplyRule",
     "ReturnedWorkbook",
+    "ShippedRuleOff",
     "SubscribeForm",
     "SubscriptionProof",
     "Suppression",

@@ -231,6 +231,14 @@ class CampaignCount(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["campaign", "state"], name="campaign_count_once")
         ]
+        # Every minute somebody asks where doubts wait; `number` is no part of it, for it changes often.
+        indexes = [
+            models.Index(
+                fields=["campaign"],
+                name="campaign_count_doubt",
+                condition=models.Q(state="in_doubt"),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.campaign_id}:{self.state}"

@@ -183,11 +183,18 @@ class Attempt(models.Model):
     text = models.TextField(blank=True)
     sealed_text = models.BinaryField(null=True)
     remote_id = models.CharField(max_length=200, blank=True)
+    # The reply rule that caught it, if one did; the database fills it in for plain INSERTs.
+    rule = models.CharField(max_length=60, blank=True, default="", db_default="")
 
     class Meta:
         indexes = [
             models.Index(fields=["delivery", "started_at"]),
             models.Index(fields=["relay", "started_at"]),
+            models.Index(
+                fields=["relay", "-started_at"],
+                name="attempt_by_rule",
+                condition=~models.Q(rule=""),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.apps import apps
 from django.db import models
 
-# What has no team: the team itself, people (who may be in several), and sign-in failures of anybody.
-WITHOUT = {"Team", "User", "SignInFailure"}
+# What has no team: the team itself, people (who may be in several), sign-in failures of anybody, and
+# when the installation's own programs last ran.
+WITHOUT = {"Team", "User", "SignInFailure", "Heartbeat"}
 
 
 def ours() -> list[type[models.Model]]:
