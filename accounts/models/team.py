@@ -70,6 +70,10 @@ class Team(models.Model):
     undo_seconds = models.PositiveSmallIntegerField(
         _("启动后的倒计时（秒）"), default=0, validators=[MaxValueValidator(3600)]
     )
+    # The database is a restored copy: nothing is sent and no mailbox read until somebody says so
+    # (campaigns/pipeline/restored.py). The reason is how that was seen.
+    sending_off_at = models.DateTimeField(null=True, blank=True)
+    sending_off_reason = models.CharField(max_length=20, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     members: models.ManyToManyField = models.ManyToManyField(
         settings.AUTH_USER_MODEL, through="Membership", related_name="teams"

@@ -2,16 +2,19 @@
 
 from campaigns.models.alert import Alert, AlertChannel, AlertTelling, Heartbeat
 from campaigns.models.campaign import Campaign, CampaignCount, Release
+from campaigns.models.carrying import CampaignEvent, CampaignRelay, DeliveryEvent
 from campaigns.models.confirmation import Confirmation
 from campaigns.models.contact import Contact, ContactList, ListMember
 from campaigns.models.content import ContentGrant, DataKey
 from campaigns.models.delivery import Attempt, Claim, Delivery
 from campaigns.models.domain_check import DomainCheck
 from campaigns.models.feedback import Feedback, MaildropMessage, Suppression
+from campaigns.models.installation import Installation
 from campaigns.models.layout import PayslipLayout
 from campaigns.models.probe import Probe
 from campaigns.models.reply_rule import RelayPark, ReplyRule, ShippedRuleOff
 from campaigns.models.returned import ReturnedWorkbook
+from campaigns.models.stop import CampaignStop
 from campaigns.models.subscribing import SubscribeForm, SubscriptionProof
 from campaigns.models.suppression_import import SuppressionImport
 from campaigns.models.template import MessageTemplate
@@ -24,6 +27,9 @@ __all__ = [
     "Attempt",
     "Campaign",
     "CampaignCount",
+    "CampaignEvent",
+    "CampaignRelay",
+    "CampaignStop",
     "Claim",
     "Confirmation",
     "Contact",
@@ -31,9 +37,11 @@ __all__ = [
     "ContentGrant",
     "DataKey",
     "Delivery",
+    "DeliveryEvent",
     "DomainCheck",
     "Feedback",
     "Heartbeat",
+    "Installation",
     "ListMember",
     "MaildropMessage",
     "MessageTemplate",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -131,6 +134,34 @@ class Campaign(models.Model):
     confirm_days = models.PositiveSmallIntegerField(_("请员工确认"), default=0)
     # address_key of each hard-bounced payroll address that HR decided to send to all the same.
     send_anyway = models.JSONField(default=list)
+
+    # Stop rules (pipeline/stop_rules.py); null: that rule is off.
+    stop_bounce_percent = models.PositiveSmallIntegerField(
+        _("退信和被拒超过（%）"),
+        null=True,
+        blank=True,
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+    )
+    stop_complaint_percent = models.DecimalField(
+        _("投诉超过（%）"),
+        max_digits=4,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        default=Decimal("0.3"),
+        validators=[MinValueValidator(Decimal("0.01"))],
+    )
+    stop_refusals = models.PositiveSmallIntegerField(
+        _("同样的拒收达到（封）"),
+        null=True,
+        blank=True,
+        default=30,
+        validators=[MinValueValidator(3)],
+    )
+    stop_minutes = models.PositiveSmallIntegerField(
+        _("在几分钟之内"), default=10, validators=[MinValueValidator(1), MaxValueValidator(1440)]
+    )
 
     frozen_subject = models.TextField(blank=True, editable=False)
     frozen_html = models.TextField(blank=True, editable=False)

@@ -190,6 +190,12 @@ class Attempt(models.Model):
         indexes = [
             models.Index(fields=["delivery", "started_at"]),
             models.Index(fields=["relay", "started_at"]),
+            # A stop rule looks for the same refusal within minutes, and at nothing else.
+            models.Index(
+                fields=["relay", "started_at"],
+                name="attempt_refused",
+                condition=models.Q(outcome="refused"),
+            ),
             models.Index(
                 fields=["relay", "-started_at"],
                 name="attempt_by_rule",
