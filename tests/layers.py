@@ -55,6 +55,7 @@ LAYERS = (
     Layer(
         "campaigns.mailer",
         only=(
+            "chinese_calendar",
             "cryptography",
             "css_inline",
             "dkim",

@@ -12,12 +12,15 @@ from campaigns.models.feedback import Feedback, MaildropMessage, Suppression
 from campaigns.models.installation import Installation
 from campaigns.models.layout import PayslipLayout
 from campaigns.models.probe import Probe
+from campaigns.models.recipient_domain import DomainLimit, DomainPark
 from campaigns.models.reply_rule import RelayPark, ReplyRule, ShippedRuleOff
 from campaigns.models.returned import ReturnedWorkbook
+from campaigns.models.sending_hours import SendingHours
 from campaigns.models.stop import CampaignStop
 from campaigns.models.subscribing import SubscribeForm, SubscriptionProof
 from campaigns.models.suppression_import import SuppressionImport
 from campaigns.models.template import MessageTemplate
+from campaigns.models.warm_up import WarmUp
 from campaigns.models.workbook import Workbook, WorkbookFile, WorkbookRow
 
 __all__ = [
@@ -39,6 +42,8 @@ __all__ = [
     "Delivery",
     "DeliveryEvent",
     "DomainCheck",
+    "DomainLimit",
+    "DomainPark",
     "Feedback",
     "Heartbeat",
     "Installation",
@@ -51,11 +56,13 @@ __all__ = [
     "Release",
     "ReplyRule",
     "ReturnedWorkbook",
+    "SendingHours",
     "ShippedRuleOff",
     "SubscribeForm",
     "SubscriptionProof",
     "Suppression",
     "SuppressionImport",
+    "WarmUp",
     "Workbook",
     "WorkbookFile",
     "WorkbookRow",

@@ -175,6 +175,9 @@ class Campaign(models.Model):
     scheduled_wall = models.CharField(max_length=16, blank=True)
     scheduled_zone = models.CharField(max_length=64, blank=True)
     scheduled_at = models.DateTimeField(null=True, blank=True)
+    # The sending hours that are open now, or come next; nothing begins outside. Null: at any time.
+    sends_from = models.DateTimeField(null=True, blank=True)
+    sends_until = models.DateTimeField(null=True, blank=True)
 
     parent = models.ForeignKey(
         "self", models.CASCADE, null=True, blank=True, related_name="occurrences"

@@ -140,6 +140,12 @@ class Delivery(models.Model):
                 name="delivery_due",
                 condition=models.Q(state__in=["queued", "deferred"], claim__isnull=True),
             ),
+            # Where some domains are limited, a claim walks those apart from the others.
+            models.Index(
+                fields=["campaign", "relay", "domain", "due_at", "id"],
+                name="delivery_domain_due",
+                condition=models.Q(state__in=["queued", "deferred"], claim__isnull=True),
+            ),
             # Tests and resends go out beside their campaign's state.
             models.Index(
                 fields=["relay", "due_at"],
