@@ -1,28 +1,25 @@
 """From a host name to a connection that is ready for mail: address, TLS, EHLO, login.
 
-RFC 5321 3.1-3.2, RFC 3207 (STARTTLS), RFC 8314 (implicit TLS), RFC 4954 and 4616 (AUTH). Whatever goes
-wrong is a `RelayFailure`, and nothing ever falls back to plain text.
+RFC 5321 3.1-3.2, RFC 3207 (STARTTLS), RFC 8314 (implicit TLS), RFC 4954 (AUTH). Whatever goes wrong is
+a `RelayFailure`, and nothing here falls back to plain text.
 """
 
-import base64
 import contextlib
 import socket
 from collections.abc import Callable
-from dataclasses import replace
 
 from campaigns.mailer.outbound import Resolver, is_loopback, is_permitted
 from campaigns.mailer.reply import Phase, Reply
 from campaigns.mailer.reply_reasons import Reason
 from campaigns.mailer.smtp_envelope import Capabilities
 from campaigns.mailer.smtp_errors import RelayFailure
+from campaigns.mailer.smtp_login import Login
 from campaigns.mailer.smtp_settings import RelaySettings, TlsMode
 from campaigns.mailer.smtp_wire import RawReply, Wire, WireFailure
-from campaigns.mailer.tls import TlsFailure, wrap
+from campaigns.mailer.tls import TlsFailure, wrap, wrap_unverified
 
 #: (IP address, port, seconds) -> connected socket. Raises OSError.
 Connector = Callable[[str, int, float], socket.socket]
-#: Octets of a command line, CRLF included (RFC 5321 4.5.3.1.4).
-_MAX_COMMAND = 512
 
 
 def connect_tcp(address: str, port: int, seconds: float) -> socket.socket:
@@ -65,7 +62,8 @@ class Opening:
         allowed = [ip for ip in found if is_permitted(ip, allow_private=settings.allow_private)]
         if not allowed:
             raise RelayFailure(Phase.CONNECT, Reason.ADDRESS_FORBIDDEN)
-        if settings.tls is TlsMode.NONE and not all(map(is_loopback, allowed)):
+        is_plain = settings.tls is TlsMode.NONE and not settings.plain_allowed
+        if is_plain and not all(map(is_loopback, allowed)):
             raise RelayFailure(Phase.CONNECT, Reason.PLAIN_TEXT_FORBIDDEN)
         return allowed
 
@@ -80,6 +78,8 @@ class Opening:
     def _encrypted(self, sock: socket.socket, phase: Phase) -> socket.socket:
         seconds = self._limit(self.settings.timeouts.command)
         try:
+            if self.settings.tls is TlsMode.OPPORTUNISTIC:
+                return wrap_unverified(sock, self.settings.host, seconds)
             return wrap(sock, self.settings.host, self.settings.ca_pem, seconds)
         except TlsFailure as failure:
             raise RelayFailure(phase, failure.reason) from failure
@@ -90,18 +90,28 @@ class Opening:
         if code != 220:
             raise RelayFailure(Phase.GREETING, Reason.RELAY_REFUSED, Reply.parse(code, lines))
         offered = self._ehlo(wire)
-        if self.settings.tls is TlsMode.STARTTLS:
+        if self._encrypts(offered):
             self._starttls(wire, offered)
             offered = self._ehlo(wire)  # RFC 3207 4.2: what was said before TLS doesn't count
         if self.settings.username:
-            self._login(wire, offered)
+            Login(self.settings).run(offered, lambda line: self._ask(wire, Phase.AUTH, line))
         return offered
 
+    def _encrypts(self, offered: Capabilities) -> bool:
+        if self.settings.tls is TlsMode.OPPORTUNISTIC:
+            return offered.starttls
+        return self.settings.tls is TlsMode.STARTTLS
+
     def _ehlo(self, wire: Wire) -> Capabilities:
+        """EHLO, and HELO for a server that knows no better (RFC 5321 3.2); it offers nothing then."""
         code, lines = self._ask(wire, Phase.EHLO, f"EHLO {self.settings.ehlo_name}")
-        if code != 250:
-            raise RelayFailure(Phase.EHLO, Reason.RELAY_REFUSED, Reply.parse(code, lines))
-        return Capabilities.parse(lines)
+        if code == 250:
+            return Capabilities.parse(lines)
+        if 500 <= code < 600:
+            code, lines = self._ask(wire, Phase.EHLO, f"HELO {self.settings.ehlo_name}")
+            if code == 250:
+                return Capabilities()
+        raise RelayFailure(Phase.EHLO, Reason.RELAY_REFUSED, Reply.parse(code, lines))
 
     def _starttls(self, wire: Wire, offered: Capabilities) -> None:
         if not offered.starttls:
@@ -113,39 +123,6 @@ class Opening:
             wire.upgrade(lambda sock: self._encrypted(sock, Phase.STARTTLS))
         except WireFailure as failure:
             raise RelayFailure(Phase.STARTTLS, failure.reason) from None
-
-    def _login(self, wire: Wire, offered: Capabilities) -> None:
-        if "PLAIN" in offered.auth:
-            secrets = [self._base64(f"\0{self.settings.username}\0{self.settings.password}")]
-            steps = _plain_steps(secrets[0])
-        elif "LOGIN" in offered.auth:
-            secrets = [self._base64(self.settings.username), self._base64(self.settings.password)]
-            steps = ["AUTH LOGIN", *secrets]
-        else:
-            raise RelayFailure(Phase.AUTH, Reason.AUTH_UNAVAILABLE)
-        for number, step in enumerate(steps, start=1):
-            code, lines = self._ask(wire, Phase.AUTH, step)
-            if code == 235:
-                return
-            if code != 334 or number == len(steps):
-                reply = self._redacted(Reply.parse(code, lines), secrets)
-                locked = 400 <= code < 500
-                kind = Reason.AUTH_LOCKED if locked else Reason.AUTH_REFUSED
-                raise RelayFailure(Phase.AUTH, kind, reply)
-
-    def _redacted(self, reply: Reply, secrets: list[str]) -> Reply:
-        """A server may quote our command in its reply, and replies are stored and shown."""
-        text = reply.text
-        for secret in (*secrets, self.settings.password):
-            text = text.replace(secret, "***") if secret else text
-        # Truncation or case folding by the server would leave a secret's beginning behind.
-        if any(secret[:12].casefold() in text.casefold() for secret in secrets if len(secret) > 11):
-            text = "***"
-        return replace(reply, text=text)
-
-    @staticmethod
-    def _base64(text: str) -> str:
-        return base64.b64encode(text.encode()).decode("ascii")
 
     def _ask(self, wire: Wire, phase: Phase, command: str) -> RawReply:
         seconds = self._limit(self.settings.timeouts.command)
@@ -163,9 +140,3 @@ class Opening:
 
     def _limit(self, seconds: float) -> float:
         return max(0.01, min(seconds, self._deadline - self._clock()))
-
-
-def _plain_steps(secret: str) -> list[str]:
-    """RFC 4954 4: an initial response that would make the line too long follows a 334."""
-    together = f"AUTH PLAIN {secret}"
-    return [together] if len(together) + 2 <= _MAX_COMMAND else ["AUTH PLAIN", secret]

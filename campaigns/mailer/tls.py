@@ -1,4 +1,7 @@
-"""TLS to relays and maildrops (RFC 8314, RFC 9325): always verified, never below TLS 1.2."""
+"""TLS to relays and maildrops (RFC 8314, RFC 9325): always verified, never below TLS 1.2.
+
+`wrap_unverified` is for a recipient's own server alone (RFC 7435), where the choice is between it and plain text.
+"""
 
 import socket
 import ssl
@@ -42,11 +45,32 @@ def wrap(raw: socket.socket, host: str, ca_pem: str | None, timeout: float) -> s
     """Handshakes within `timeout` seconds and verifies `host`. Raises `TlsFailure`; closes `raw` then."""
     try:
         context = client_context(ca_pem)
-        raw.settimeout(timeout)
-        return context.wrap_socket(raw, server_hostname=host)
     except TlsFailure:
         raw.close()
         raise
+    return _handshake(context, raw, host, timeout)
+
+
+def wrap_unverified(raw: socket.socket, host: str, timeout: float) -> ssl.SSLSocket:
+    """Handshakes with whoever is there: no password goes this way. Raises `TlsFailure`; closes `raw` then."""
+    return _handshake(_unverified_context(), raw, host, timeout)
+
+
+@lru_cache(maxsize=1)
+def _unverified_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _handshake(
+    context: ssl.SSLContext, raw: socket.socket, host: str, timeout: float
+) -> ssl.SSLSocket:
+    try:
+        raw.settimeout(timeout)
+        return context.wrap_socket(raw, server_hostname=host)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raw.close()
         raise TlsFailure(_reason(error)) from error
