@@ -6,7 +6,7 @@ a pure function of phase, reply and rules; `reply_rules.RULES` is the shipped da
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Self
@@ -109,9 +109,11 @@ class ReplyRule:
     """A reply that means something else than its code says.
 
     Matches when the code is one of `codes` (any if empty), the enhanced status is one of `enhanced`
-    (any if empty), the phase is one of `phases` (any if empty) and the text holds all `words`,
-    compared without case. Plain words, no regular expressions: administrators edit these, and no
-    pattern of theirs must be able to hang a worker.
+    (any if empty; "4.7." stands for all that begin so), the phase is one of `phases` (any if empty)
+    and the text holds all `words` in this order, compared without case. Plain words, no regular
+    expressions: administrators edit these, and no pattern of theirs must be able to hang a worker.
+
+    `key` names it among all rules of a relay; `sentence` is what its maker says of it (shipped: "").
     """
 
     meaning: Reason
@@ -122,17 +124,39 @@ class ReplyRule:
     enhanced: tuple[str, ...] = ()
     phases: tuple[Phase, ...] = ()
     outcome: Outcome = Outcome.DEFERRED
+    key: str = ""
+    sentence: str = ""
 
     def matches(self, phase: Phase, reply: Reply) -> bool:
         """Whether this rule speaks about that reply."""
+        return self.matches_spoken(phase, reply, spoken(reply.text))
+
+    def matches_spoken(self, phase: Phase, reply: Reply, text: str) -> bool:
+        """The same for whoever has taken the server's own words (`spoken`) out of the reply before."""
         if self.codes and reply.code not in self.codes:
             return False
-        if self.enhanced and reply.enhanced not in self.enhanced:
+        if self.enhanced and not self._speaks_of(reply.enhanced or ""):
             return False
         if self.phases and phase not in self.phases:
             return False
-        text = spoken(reply.text)
-        return all(word.casefold() in text for word in self.words)
+        at = 0
+        for word in self.words:
+            found = text.find(word.casefold(), at)
+            if found < 0:
+                return False
+            at = found + len(word)
+        return True
+
+    def _speaks_of(self, status: str) -> bool:
+        return any(
+            status == one or (one.endswith(".") and status.startswith(one)) for one in self.enhanced
+        )
+
+    @property
+    def sign(self) -> str:
+        """What one recognises the reply by: `MI:SFQ`, `432`, `4.7.28`."""
+        words = "…".join(self.words)
+        return words or " ".join((*map(str, self.codes), *self.enhanced))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +164,8 @@ class Verdict:
     """What to do about one attempt.
 
     `park_for` parks what `scope` names (None: nothing is parked); `permanent_address` says that the
-    address itself is dead and belongs on the suppression list.
+    address itself is dead and belongs on the suppression list. `rule` is the key of the rule that said
+    so, "" where the code did.
     """
 
     outcome: Outcome
@@ -148,6 +173,7 @@ class Verdict:
     reason: Reason
     park_for: timedelta | None = None
     permanent_address: bool = False
+    rule: str = field(default="", compare=False)
 
     @property
     def counts_as_attempt(self) -> bool:
@@ -177,10 +203,17 @@ def classify(phase: Phase, cause: Reply | LinkFailure, rules: Sequence[ReplyRule
         return _of_positive(cause)
     if cause.code < 400:  # a positive reply where another kind was due
         return Verdict(Outcome.DEFERRED, Scope.CONNECTION, Reason.PROTOCOL, _MINUTE)
-    for rule in rules:
-        if rule.matches(phase, cause):
-            return Verdict(rule.outcome, rule.scope, rule.meaning, rule.park_for)
+    if rule := rule_for(phase, cause, rules):
+        return Verdict(rule.outcome, rule.scope, rule.meaning, rule.park_for, rule=rule.key)
     return _by_code(phase, cause)
+
+
+def rule_for(phase: Phase, reply: Reply, rules: Sequence[ReplyRule]) -> ReplyRule | None:
+    """The first rule that speaks about the reply; None for a positive one, which no rule changes."""
+    if reply.code < 400:
+        return None
+    text = spoken(reply.text)
+    return next((rule for rule in rules if rule.matches_spoken(phase, reply, text)), None)
 
 
 def _of_failure(failure: LinkFailure) -> Verdict:

@@ -4,6 +4,8 @@ The texts of NetEase and Tencent come from copies of their help pages, so an ins
 these rules: they are defaults, not facts. The first match wins; order goes from narrow to wide.
 """
 
+import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -133,13 +135,27 @@ _ANYONE = (
     ),
 )
 
-#: The shipped rules, in the order in which they are tried.
-RULES: tuple[ReplyRule, ...] = (
-    *_NETEASE,
-    *_TENCENT,
-    *_ALIYUN,
-    *_GMAIL,
-    *_OFFICE365,
-    *_SES,
-    *_ANYONE,
-)
+
+def _keyed(provider: str, rules: tuple[ReplyRule, ...]) -> tuple[ReplyRule, ...]:
+    """A key is stored with what a rule caught: it is made of what the rule matches, not of its place."""
+    return tuple(replace(rule, key=_key(provider, rule)) for rule in rules)
+
+
+def _key(provider: str, rule: ReplyRule) -> str:
+    parts = (*rule.words, *map(str, rule.codes), *rule.enhanced)
+    return f"{provider}/" + re.sub(r"[^0-9a-z.]+", "-", " ".join(parts).lower()).strip("-")
+
+
+#: Whose replies they are -> the shipped rules, in the order in which they are tried.
+BY_PROVIDER: Final[dict[str, tuple[ReplyRule, ...]]] = {
+    "netease": _keyed("netease", _NETEASE),
+    "tencent": _keyed("tencent", _TENCENT),
+    "aliyun": _keyed("aliyun", _ALIYUN),
+    "gmail": _keyed("gmail", _GMAIL),
+    "office365": _keyed("office365", _OFFICE365),
+    "ses": _keyed("ses", _SES),
+    "anyone": _keyed("anyone", _ANYONE),
+}
+
+#: All of them, in that order.
+RULES: tuple[ReplyRule, ...] = tuple(rule for rules in BY_PROVIDER.values() for rule in rules)
