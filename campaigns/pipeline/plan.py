@@ -2,11 +2,13 @@
 
 On PostgreSQL one INSERT … SELECT; on SQLite the same statement in chunks, since a write there must
 not last over 200 ms. The rows are visible to a claim only when `planned_at` is set at the end.
+Where several relays carry a campaign, the same statement says which of them carries whom.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -20,6 +22,7 @@ from campaigns.models.delivery import PRIORITY_NEWSLETTER, PRIORITY_PAYSLIP
 from campaigns.models.signals import announce
 from campaigns.pipeline.clock import stamp
 from campaigns.pipeline.counts import recount
+from campaigns.pipeline.shares import Carrier, carriers_of, turns
 
 SQLITE_CHUNK = 2000
 LEASE = timedelta(minutes=10)
@@ -60,12 +63,7 @@ def plan(campaign_id: int) -> bool:
     if not mine.update(plan_lease_until=now + LEASE):
         return False
     campaign = Campaign.objects.select_related("relay", "workbook").get(pk=campaign_id)
-    statement, values, bounds = (
-        _from_workbook(campaign) if campaign.workbook_id else _from_list(campaign)
-    )
-    for first, last in bounds:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [*values, first, last])
+    _write(campaign, _from_workbook(campaign) if campaign.workbook_id else _from_list(campaign))
     with transaction.atomic():
         recount(campaign_id)
         Campaign.objects.filter(pk=campaign_id).update(planned_at=timezone.now())
@@ -73,13 +71,69 @@ def plan(campaign_id: int) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class Source:
+    """A SELECT of the recipients, in the columns of _RECIPIENT, that ends with a range of ids."""
+
+    select: str
+    values: tuple[object, ...]
+    bounds: dict[str, int | None]
+
+
+# What a source yields: `place` orders the recipients, and is the id that chunks go by.
+_RECIPIENT = "place, team_id, source_key, contact_id, row_id, row_number, address, address_key"
 _INTO = """
 INSERT INTO campaigns_delivery (team_id, campaign_id, purpose, source_key, sequence, contact_id,
     row_id, row_number, address, address_key, domain, priority, due_at, deliver_until, relay_id,
     state, attempts, message_id, variant, reason, detail, enhanced, resolved_note, created_at,
     changed_at)
 """
-_REST = "%s, %s, %s, %s, 'queued', 0, '', '', '', '', '', '', %s, %s"
+
+
+def _write(campaign: Campaign, source: Source) -> None:
+    """The rows of a source; where several relays carry them, each row's relay by its turn."""
+    carriers = carriers_of(campaign)
+    rounds = turns([carrier.weight for carrier in carriers])
+    statement, shares, rest = _statement(campaign, source, carriers, rounds)
+    before = 0
+    for first, last in _chunks(source.bounds):
+        bound = [*source.values, first, last]
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [*shares, before, *bound, *rest])
+            if len(rounds) > 1 and last != source.bounds["high"]:
+                # The turns go on where they stood, whatever an earlier run had written already.
+                count = f"SELECT count(*) FROM ({source.select}) t"  # noqa: S608
+                cursor.execute(count, bound)
+                before += cursor.fetchone()[0]
+
+
+def _statement(
+    campaign: Campaign, source: Source, carriers: list[Carrier], rounds: list[int]
+) -> tuple[str, list[object], list[object]]:
+    """The INSERT; its values before those of the recipients, and after them."""
+    now = timezone.now()
+    shares: list[str] = []
+    values: list[object] = []
+    for slot, index in enumerate(rounds):
+        relay = carriers[index].relay
+        until = now + timedelta(hours=relay.deliver_hours)
+        shares.append("(%s, %s, %s)")
+        values += [slot, relay.pk, stamp(until)]
+    # A single share needs no numbering of the recipients.
+    turn = "(row_number() OVER (ORDER BY place) - 1 + %s)" if len(rounds) > 1 else "0 * %s"
+    statement = f"""{_INTO}
+        WITH share (slot, relay_id, deliver_until) AS (VALUES {", ".join(shares)}),
+        recipient AS (SELECT {_RECIPIENT}, {turn} %% {len(rounds)} AS slot
+            FROM ({source.select}) found)
+        SELECT r.team_id, %s, 'campaign', r.source_key, 0, r.contact_id, r.row_id, r.row_number,
+            r.address, r.address_key, {_domain("r.address_key")}, %s, %s, s.deliver_until,
+            s.relay_id, 'queued', 0, '', '', '', '', '', '', %s, %s
+        FROM recipient r, share s WHERE s.slot = r.slot
+        ORDER BY r.place
+        ON CONFLICT DO NOTHING"""  # noqa: S608 - nothing from outside is in it
+    priority = PRIORITY_PAYSLIP if campaign.is_payslip else PRIORITY_NEWSLETTER
+    rest: list[object] = [campaign.pk, priority, stamp(now), stamp(now), stamp(now)]
+    return statement, values, rest
 
 
 def _domain(key: str) -> str:
@@ -90,33 +144,20 @@ def _domain(key: str) -> str:
     return f"replace({key}, rtrim({key}, replace({key}, '@', '')), '')"
 
 
-def _common(campaign: Campaign) -> list[object]:
-    """priority, due_at, deliver_until, relay, created_at, changed_at."""
-    now = timezone.now()
-    assert campaign.relay is not None  # the constraint campaign_has_relay
-    priority = PRIORITY_PAYSLIP if campaign.is_payslip else PRIORITY_NEWSLETTER
-    until = now + timedelta(hours=campaign.relay.deliver_hours)
-    return [priority, stamp(now), stamp(until), campaign.relay_id, stamp(now), stamp(now)]
-
-
-Planned = tuple[str, list[object], Iterator[tuple[int, int]]]
-
-
-def _from_list(campaign: Campaign) -> Planned:
-    statement = f"""{_INTO}
-        SELECT c.team_id, %s, 'campaign', 'c' || c.id, 0, c.id, NULL, NULL, c.address,
-            c.address_key, {_domain("c.address_key")}, {_REST}
+def _from_list(campaign: Campaign) -> Source:
+    select = """
+        SELECT m.id AS place, c.team_id, 'c' || c.id AS source_key, c.id AS contact_id,
+            CAST(NULL AS bigint) AS row_id, CAST(NULL AS integer) AS row_number, c.address,
+            c.address_key
         FROM campaigns_listmember m JOIN campaigns_contact c ON c.id = m.contact_id
         WHERE m.contact_list_id = %s AND m.status = 'subscribed' AND m.team_id = %s
-          AND m.id BETWEEN %s AND %s
-        ORDER BY m.id
-        ON CONFLICT DO NOTHING"""  # noqa: S608 - nothing from outside is in it
-    values = [campaign.pk, *_common(campaign), campaign.contact_list_id, campaign.team_id]
+          AND m.id BETWEEN %s AND %s"""
     members = ListMember.objects.filter(contact_list=campaign.contact_list_id)
-    return statement, values, _chunks(members.aggregate(low=Min("pk"), high=Max("pk")))
+    bounds = members.aggregate(low=Min("pk"), high=Max("pk"))
+    return Source(select, (campaign.contact_list_id, campaign.team_id), bounds)
 
 
-def _from_workbook(campaign: Campaign) -> Planned:
+def _from_workbook(campaign: Campaign) -> Source:
     """Every row of the confirmed reading; only an address's first row where one message is wanted."""
     workbook = campaign.workbook
     assert workbook is not None
@@ -125,16 +166,15 @@ def _from_workbook(campaign: Campaign) -> Planned:
         once = """AND NOT EXISTS (SELECT 1 FROM campaigns_workbookrow e
             WHERE e.workbook_id = r.workbook_id AND e.reading = r.reading
               AND e.address_key = r.address_key AND e.id < r.id)"""
-    statement = f"""{_INTO}
-        SELECT r.team_id, %s, 'campaign', 'r' || r.number || '.' || r.part, 0, NULL, r.id,
-            r.number, r.address, r.address_key, {_domain("r.address_key")}, {_REST}
+    select = f"""
+        SELECT r.id AS place, r.team_id, 'r' || r.number || '.' || r.part AS source_key,
+            CAST(NULL AS bigint) AS contact_id, r.id AS row_id, r.number AS row_number, r.address,
+            r.address_key
         FROM campaigns_workbookrow r
-        WHERE r.workbook_id = %s AND r.reading = %s {once} AND r.id BETWEEN %s AND %s
-        ORDER BY r.id
-        ON CONFLICT DO NOTHING"""  # noqa: S608
-    values = [campaign.pk, *_common(campaign), workbook.pk, workbook.reading]
+        WHERE r.workbook_id = %s AND r.reading = %s {once} AND r.id BETWEEN %s AND %s"""  # noqa: S608
     rows = WorkbookRow.objects.filter(workbook=workbook, reading=workbook.reading)
-    return statement, values, _chunks(rows.aggregate(low=Min("pk"), high=Max("pk")))
+    bounds = rows.aggregate(low=Min("pk"), high=Max("pk"))
+    return Source(select, (workbook.pk, workbook.reading), bounds)
 
 
 def _chunks(bounds: dict[str, int | None]) -> Iterator[tuple[int, int]]:

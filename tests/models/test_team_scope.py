@@ -7,7 +7,7 @@ from django.db import models
 
 # What has no team: the team itself, people (who may be in several), sign-in failures of anybody, and
 # when the installation's own programs last ran.
-WITHOUT = {"Team", "User", "SignInFailure", "Heartbeat"}
+WITHOUT = {"Team", "User", "SignInFailure", "Heartbeat", "Installation"}
 
 
 def ours() -> list[type[models.Model]]:
