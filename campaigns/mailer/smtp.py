@@ -9,6 +9,9 @@
 Between `go_ahead` and `content` the caller may commit that the message is about to leave; nothing of
 it has been sent yet. If it must not leave after all, `abandon` closes the connection: a bare dot would
 deliver an empty message.
+
+`start_steps`, `go_ahead_steps`, `content_steps` and `quit_steps` are the same for a loop over several
+connections: they say what they wait for (smtp_wire.py).
 """
 
 import time
@@ -26,7 +29,7 @@ from campaigns.mailer.smtp_envelope import Capabilities, Envelope, commands
 from campaigns.mailer.smtp_errors import ContentFailure, EnvelopeRefused, RelayFailure
 from campaigns.mailer.smtp_session import Connector, Opening, connect_tcp
 from campaigns.mailer.smtp_settings import RelaySettings
-from campaigns.mailer.smtp_wire import RawReply, Wire, WireFailure
+from campaigns.mailer.smtp_wire import RawReply, Steps, Wire, WireFailure
 
 _DOT = b".\r\n"
 _DATA = b"DATA\r\n"
@@ -94,14 +97,18 @@ class Connection(Dialogue):
 
         Raises `EnvelopeRefused`, with the connection ready for another, or `RelayFailure`.
         """
+        self._wire.finish(self.start_steps(envelope))
+
+    def start_steps(self, envelope: Envelope) -> Steps[None]:
+        """As `start`."""
         self._require(Stage.READY)
         mail, rcpt = commands(envelope, self.capabilities, self._settings.max_octets)
         if self.capabilities.pipelining:
-            self._write(Phase.MAIL, self._pipelined(mail, rcpt))
+            yield from self._write(Phase.MAIL, self._pipelined(mail, rcpt))
         else:
             if self._needs_rset:
-                self.rset()
-            self._write(Phase.MAIL, mail)
+                yield from self._rset()
+            yield from self._write(Phase.MAIL, mail)
             self._rcpt = rcpt
         self._stage = Stage.STARTED
 
@@ -116,21 +123,25 @@ class Connection(Dialogue):
         Not ok: the connection is ready for the next `start`, unless `is_open` says otherwise. Raises
         `RelayFailure` where no answer about this recipient came, and what starting `then` met.
         """
+        return self._wire.finish(self.go_ahead_steps())
+
+    def go_ahead_steps(self) -> Steps[GoAhead]:
+        """As `go_ahead`."""
         if self._then_failed is not None:
             failure, self._then_failed = self._then_failed, None
             raise failure
         self._require(Stage.STARTED)
         if self._rset_due:
             self._rset_due = False
-            self._read_rset()
-        return self._answers()
+            yield from self._read_rset()
+        return (yield from self._answers())
 
-    def _answers(self) -> GoAhead:
+    def _answers(self) -> Steps[GoAhead]:
         refused: tuple[Phase, Reply] | None = None
         taken: set[Phase] = set()
         for phase in (Phase.MAIL, Phase.RCPT, Phase.DATA):
             try:
-                code, lines = self._answer(phase)
+                code, lines = yield from self._answer(phase)
             except RelayFailure:
                 if refused is None:
                     raise
@@ -147,22 +158,21 @@ class Connection(Dialogue):
         if refused is None:
             self._stage = Stage.GOING
             return _OK
-        self._after_refusal(taken)
+        yield from self._after_refusal(taken)
         return GoAhead(ok=False, refused=refused)
 
-    def _answer(self, phase: Phase) -> RawReply:
+    def _answer(self, phase: Phase) -> Steps[RawReply]:
         """The reply to one command of the envelope, which goes out now if it could not before."""
         if not self.capabilities.pipelining:
             if phase is Phase.RCPT:
-                self._write(phase, self._rcpt)
+                yield from self._write(phase, self._rcpt)
             elif phase is Phase.DATA:
-                self._write(phase, _DATA)
+                yield from self._write(phase, _DATA)
         timeouts = self._timeouts
-        return self._read(
-            phase, timeouts.data_go_ahead if phase is Phase.DATA else timeouts.command
-        )
+        seconds = timeouts.data_go_ahead if phase is Phase.DATA else timeouts.command
+        return (yield from self._read(phase, seconds))
 
-    def _after_refusal(self, taken: set[Phase]) -> None:
+    def _after_refusal(self, taken: set[Phase]) -> Steps[None]:
         """Brings the connection back to where an envelope may start (RFC 2920 3.1)."""
         if self._stage is Stage.CLOSED:
             return
@@ -172,13 +182,13 @@ class Connection(Dialogue):
         elif Phase.RCPT in taken:
             self._close()  # a dot would deliver an empty message to an accepted recipient
         else:
-            self._end_without_recipients()
+            yield from self._end_without_recipients()
 
-    def _end_without_recipients(self) -> None:
+    def _end_without_recipients(self) -> Steps[None]:
         """DATA was granted although every RCPT was refused: an empty content ends it."""
         try:
-            self._write(Phase.CONTENT, _DOT)
-            code, _ = self._read(Phase.CONTENT, self._timeouts.command)
+            yield from self._write(Phase.CONTENT, _DOT)
+            code, _ = yield from self._read(Phase.CONTENT, self._timeouts.command)
         except RelayFailure:
             return  # closed; that the recipient was refused is known all the same
         if code == 421:
@@ -192,19 +202,23 @@ class Connection(Dialogue):
         `payload` has CRLF line ends only; dots are stuffed here (RFC 5321 4.5.2). What goes wrong with
         `then` is raised by the next `go_ahead`, never here. Raises `ContentFailure`.
         """
+        return self._wire.finish(self.content_steps(payload, then))
+
+    def content_steps(self, payload: bytes, then: Envelope | None = None) -> Steps[Reply]:
+        """As `content`."""
         self._require(Stage.GOING)
         if self._wire.has_input or not lines_are_clean(payload):
             reason = Reason.PROTOCOL if self._wire.has_input else Reason.MALFORMED
             self._close()
             raise ContentFailure(reason, in_doubt=False)
         following = self._behind_the_dot(then)
-        whole = self._send_content(stuffed(payload), following)
+        whole = yield from self._send_content(stuffed(payload), following)
         try:
-            reply = Reply.parse(*self._wire.read_reply(self._timeouts.final_dot))
+            reply = Reply.parse(*(yield from self._wire.reply_steps(self._timeouts.final_dot)))
         except WireFailure as failure:
             self._close()
             raise ContentFailure(failure.reason, in_doubt=True) from None
-        self._settle(reply, then, started=bool(following), broken=not whole)
+        yield from self._settle(reply, then, started=bool(following), broken=not whole)
         return reply
 
     def _behind_the_dot(self, then: Envelope | None) -> bytes:
@@ -216,19 +230,21 @@ class Connection(Dialogue):
             self._then_failed = refused
             return b""
 
-    def _send_content(self, body: bytes, following: bytes) -> bool:
+    def _send_content(self, body: bytes, following: bytes) -> Steps[bool]:
         """False where the link broke behind the dot: the reply to this message may still be there."""
         data = b"".join((body, _DOT, following))
         boundary = len(body) + len(_DOT)
         seconds = self._timeouts.write + len(data) / self._timeouts.min_rate
         try:
-            return self._wire.write(data, seconds, boundary) == len(data)
+            return (yield from self._wire.write_steps(data, seconds, boundary)) == len(data)
         except WireFailure as failure:
             reply = self._wire.early_refusal()
             self._close()
             raise ContentFailure(failure.reason, in_doubt=False, reply=reply) from None
 
-    def _settle(self, reply: Reply, then: Envelope | None, *, started: bool, broken: bool) -> None:
+    def _settle(
+        self, reply: Reply, then: Envelope | None, *, started: bool, broken: bool
+    ) -> Steps[None]:
         """The stage after a final reply, and what became of `then`."""
         if broken or reply.code == 421 or 300 <= reply.code < 400:
             self._close()
@@ -240,6 +256,6 @@ class Connection(Dialogue):
         self._stage = Stage.STARTED if started else Stage.READY
         if then is not None and not started and self._then_failed is None:
             try:
-                self.start(then)
+                yield from self.start_steps(then)
             except (RelayFailure, EnvelopeRefused) as failure:
                 self._then_failed = failure

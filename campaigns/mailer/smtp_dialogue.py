@@ -7,7 +7,7 @@ from campaigns.mailer.reply import Phase, Reply
 from campaigns.mailer.reply_reasons import Reason
 from campaigns.mailer.smtp_errors import RelayFailure
 from campaigns.mailer.smtp_settings import Timeouts
-from campaigns.mailer.smtp_wire import RawReply, Wire, WireFailure
+from campaigns.mailer.smtp_wire import RawReply, Steps, Wire, WireFailure
 
 RSET = b"RSET\r\n"
 
@@ -30,6 +30,10 @@ class Dialogue:
         self._stage = Stage.READY
         self._needs_rset = False  # a refused envelope left a transaction open
 
+    def fileno(self) -> int:
+        """The socket's, for a poll; -1 once it is closed."""
+        return self._wire.fileno()
+
     @property
     def is_open(self) -> bool:
         """False once the server said 421, the link was lost, or we closed it."""
@@ -41,51 +45,58 @@ class Dialogue:
 
     def quit(self) -> None:
         """Ends politely where no envelope is open, else like `abandon`. Never raises."""
+        self._wire.finish(self.quit_steps())
+
+    def quit_steps(self) -> Steps[None]:
+        """As `quit`."""
         if self._stage is Stage.READY:
             try:
-                self._wire.write(b"QUIT\r\n", self._timeouts.quit)
-                self._wire.read_reply(self._timeouts.quit)
+                yield from self._wire.write_steps(b"QUIT\r\n", self._timeouts.quit)
+                yield from self._wire.reply_steps(self._timeouts.quit)
             except WireFailure:
                 pass
         self._close()
 
     def noop(self) -> Reply:
         """Asks whether the server is still there. Raises `RelayFailure` if not."""
-        return self._simple(b"NOOP\r\n")
+        return self._wire.finish(self._simple(b"NOOP\r\n"))
 
     def rset(self) -> Reply:
         """Clears the server's state. Raises `RelayFailure` where it doesn't."""
-        self._require(Stage.READY)
-        self._write(Phase.MAIL, RSET)
-        self._needs_rset = False
-        return self._read_rset()
+        return self._wire.finish(self._rset())
 
-    def _simple(self, command: bytes) -> Reply:
+    def _rset(self) -> Steps[Reply]:
         self._require(Stage.READY)
-        self._write(Phase.MAIL, command)
-        reply = Reply.parse(*self._read(Phase.MAIL, self._timeouts.command))
+        yield from self._write(Phase.MAIL, RSET)
+        self._needs_rset = False
+        return (yield from self._read_rset())
+
+    def _simple(self, command: bytes) -> Steps[Reply]:
+        self._require(Stage.READY)
+        yield from self._write(Phase.MAIL, command)
+        reply = Reply.parse(*(yield from self._read(Phase.MAIL, self._timeouts.command)))
         if reply.code == 421:
             self._close()
             raise RelayFailure(Phase.MAIL, Reason.CLOSING, reply)
         return reply
 
-    def _read_rset(self) -> Reply:
-        reply = Reply.parse(*self._read(Phase.MAIL, self._timeouts.command))
+    def _read_rset(self) -> Steps[Reply]:
+        reply = Reply.parse(*(yield from self._read(Phase.MAIL, self._timeouts.command)))
         if reply.code >= 300:
             self._close()
             kind = Reason.CLOSING if reply.code == 421 else Reason.PROTOCOL
             raise RelayFailure(Phase.MAIL, kind, reply)
         return reply
 
-    def _write(self, phase: Phase, octets: bytes) -> None:
+    def _write(self, phase: Phase, octets: bytes) -> Steps[None]:
         try:
-            self._wire.write(octets, self._timeouts.write)
+            yield from self._wire.write_steps(octets, self._timeouts.write)
         except WireFailure as failure:
             self._fail(phase, failure)
 
-    def _read(self, phase: Phase, seconds: float) -> RawReply:
+    def _read(self, phase: Phase, seconds: float) -> Steps[RawReply]:
         try:
-            return self._wire.read_reply(seconds)
+            return (yield from self._wire.reply_steps(seconds))
         except WireFailure as failure:
             self._fail(phase, failure)
 
