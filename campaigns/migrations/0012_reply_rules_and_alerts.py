@@ -245,9 +245,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="attempt",
             index=models.Index(
-                condition=models.Q(("rule", ""), _negated=True),
+                condition=models.Q(("code__gte", 400)),
                 fields=["relay", "-started_at"],
-                name="attempt_by_rule",
+                name="attempt_not_taken",
             ),
         ),
         migrations.AddIndex(

@@ -204,8 +204,8 @@ class Attempt(models.Model):
             ),
             models.Index(
                 fields=["relay", "-started_at"],
-                name="attempt_by_rule",
-                condition=~models.Q(rule=""),
+                name="attempt_not_taken",
+                condition=models.Q(code__gte=400),
             ),
         ]
 

@@ -10,6 +10,10 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Relay, Team
 
+# The steps (mailer.reply.Phase) at which a reply is about a recipient; before them it is about the
+# relay, and must never cost a recipient anything.
+ABOUT_RECIPIENT = ("rcpt", "data", "content")
+
 
 class RuleAction(models.TextChoices):
     """What a matched reply leads to. None of these ever suppresses an address."""
@@ -20,6 +24,11 @@ class RuleAction(models.TextChoices):
     RECONNECT = "reconnect", _("断开，换一个连接再试")
     REFUSE = "refuse", _("算作被拒，不再尝试")
     HOLD = "hold", _("暂停这个活动（内容有问题）")
+
+    @property
+    def is_about_recipient(self) -> bool:
+        """Only a reply to RCPT, DATA or the content speaks about a recipient or a message."""
+        return self in (self.PARK_DOMAIN, self.RETRY, self.REFUSE, self.HOLD)
 
 
 class ReplyRule(models.Model):
