@@ -62,6 +62,8 @@ def _data(slip: Slip) -> dict[str, object]:
         "company": slip.company,
         "note": slip.note,
         "footer": slip.footer,
+        "soft": slip.soft,
+        "logo": list(slip.logo),
         "groups": [
             {
                 "name": name,

@@ -12,7 +12,6 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from campaigns.documents.slip import DocumentFault, Line, Slip
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_GROUP = PatternFill("solid", fgColor="E8EEF7")
 _SOFT = Font(color="616E7C")
 
 
@@ -32,6 +31,7 @@ def _workbook(slip: Slip) -> bytes:
     sheet.title = "工资条"
     sheet.column_dimensions["A"].width = 28
     sheet.column_dimensions["B"].width = 24
+    heading = PatternFill("solid", fgColor=slip.soft.lstrip("#").upper())
     row = 0
     for text, font in ((slip.company, _SOFT), (slip.title, Font(size=16)), (slip.name, Font())):
         if text:
@@ -40,8 +40,8 @@ def _workbook(slip: Slip) -> bytes:
     for name, lines in slip.grouped():
         if name:
             row += 1
-            _write(sheet, row, 1, name).fill = _GROUP
-            sheet.cell(row, 2).fill = _GROUP
+            _write(sheet, row, 1, name).fill = heading
+            sheet.cell(row, 2).fill = heading
         for line in lines:
             row += 1
             _line(sheet, row, line)

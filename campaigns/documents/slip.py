@@ -35,7 +35,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """One person's payslip. `company`, `note` and `footer` may be blank; lines of one group stand together."""
+    """One person's payslip. `company`, `note` and `footer` may be blank; lines of one group stand together.
+
+    `soft` is the headings' colour as #rrggbb; `logo` a PNG or JPEG that `logo.inspect` took.
+    """
 
     title: str
     name: str
@@ -43,6 +46,8 @@ class Slip:
     company: str = ""
     note: str = ""
     footer: str = ""
+    soft: str = "#e8eef7"
+    logo: bytes = b""
 
     def checked(self) -> Slip:
         """Without characters that no document can show. Raises `DocumentFault` for what is too long."""

@@ -1,4 +1,7 @@
-"""A file that goes with a message: its own part of a multipart/mixed body (RFC 2046, 2183, 2231)."""
+"""A file that goes with a message: its own part of a multipart/mixed body (RFC 2046, 2183, 2231).
+
+A picture that the HTML shows is a part of a multipart/related around the texts (RFC 2387, 2392).
+"""
 
 import base64
 import re
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 
 #: Cannot occur in base64 nor in quoted-printable, and is no beginning of the boundary inside.
 MIXED_BOUNDARY = b"=_hongyan_mixed"
+RELATED_BOUNDARY = b"=_hongyan_related"
 
 #: Characters of a file's name; file systems stop at 255 octets, and a Chinese character takes three.
 LONGEST_NAME = 80
@@ -16,6 +20,7 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^
 _FORBIDDEN = re.compile(
     '[\x00-\x1f\x7f-\x9f/\\\\:*?"<>|\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]'
 )
+_CONTENT_ID = re.compile(r"[A-Za-z0-9._-]{1,60}@[A-Za-z0-9.-]{1,60}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$&+.^_`{|}~-]{1,60}")
 #: RFC 2231 section 7: attribute-char.
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`{|}~")
@@ -49,6 +54,19 @@ class Attachment:
             raise AttachmentFault("type", "不是合规的媒体类型")
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What `<img src="cid:…">` shows; `content_id` is without brackets. Raises `AttachmentFault`."""
+
+    content_id: str
+    media_type: str
+    data: bytes
+
+    def __post_init__(self) -> None:
+        if not (_CONTENT_ID.fullmatch(self.content_id) and _MEDIA_TYPE.fullmatch(self.media_type)):
+            raise AttachmentFault("type", "不是合规的图片标识或媒体类型")
+
+
 def file_name(text: str, extension: str) -> str:
     """A name that `Attachment` takes, made of any text: what is forbidden becomes "_"."""
     stem = _FORBIDDEN.sub("_", text)[: LONGEST_NAME - len(extension) - 1].strip(" .")
@@ -60,6 +78,23 @@ def mixed(body_type: bytes, body: bytes, attachments: Sequence[Attachment]) -> b
     parts = [b"--%b\r\nContent-Type:%b\r\n%b" % (MIXED_BOUNDARY, body_type, body)]
     parts += [_part(attachment) for attachment in attachments]
     return b"".join((*parts, b"--", MIXED_BOUNDARY, b"--\r\n"))
+
+
+def related(body_type: bytes, body: bytes, pictures: Sequence[Picture]) -> bytes:
+    """The parts of a multipart/related: the texts, whose Content-Type is `body_type`, then the pictures."""
+    parts = [b"--%b\r\nContent-Type:%b\r\n%b" % (RELATED_BOUNDARY, body_type, body)]
+    parts += [
+        b"--%b\r\nContent-Type: %b\r\nContent-Transfer-Encoding: base64\r\n"
+        b"Content-ID: <%b>\r\nContent-Disposition: inline\r\n\r\n%b"
+        % (
+            RELATED_BOUNDARY,
+            picture.media_type.encode("ascii"),
+            picture.content_id.encode("ascii"),
+            base64.encodebytes(picture.data).replace(b"\n", b"\r\n"),
+        )
+        for picture in pictures
+    ]
+    return b"".join((*parts, b"--", RELATED_BOUNDARY, b"--\r\n"))
 
 
 def _part(attachment: Attachment) -> bytes:

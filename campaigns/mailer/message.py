@@ -11,7 +11,14 @@ from datetime import datetime
 from email.utils import format_datetime
 
 from campaigns.mailer.address import Mailbox
-from campaigns.mailer.attachment import MIXED_BOUNDARY, Attachment, mixed
+from campaigns.mailer.attachment import (
+    MIXED_BOUNDARY,
+    RELATED_BOUNDARY,
+    Attachment,
+    Picture,
+    mixed,
+    related,
+)
 from campaigns.mailer.encoded_words import (
     HeaderFault,
     folded,
@@ -27,6 +34,11 @@ Field = tuple[bytes, bytes]
 _BOUNDARY = b"=_hongyan_alternative"
 _ALTERNATIVE = b' multipart/alternative; boundary="' + _BOUNDARY + b'"\r\n'
 _MIXED = b' multipart/mixed; boundary="' + MIXED_BOUNDARY + b'"\r\n'
+_RELATED = (
+    b' multipart/related; type="multipart/alternative";\r\n boundary="'
+    + RELATED_BOUNDARY
+    + b'"\r\n'
+)
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+>")
 
@@ -119,13 +131,16 @@ class Skeleton:
         date: datetime,
         headers: Sequence[tuple[str, str]] = (),
         attachments: Sequence[Attachment] = (),
+        pictures: Sequence[Picture] = (),
     ) -> Message:
-        """One message to one recipient; `date` is aware. With files the body is a multipart/mixed around its two texts.
+        """One message to one recipient; `date` is aware. With files the body is a multipart/mixed around its two texts,
+        with pictures of its HTML these are a multipart/related.
 
         Raises `MessageFault`, never builds a doubtful message.
         """
         if not _MESSAGE_ID.fullmatch(message_id):
             raise MessageFault("message_id", "Message-ID", "不是合规的 Message-ID")
+        inner = _RELATED if pictures else _ALTERNATIVE
         fields = [
             self._from,
             _mailbox_field("To", to),
@@ -134,14 +149,16 @@ class Skeleton:
             (b"Message-ID", _line(message_id)),
             *(_extra_fields(headers) if headers else ()),
             *self._shared,
-            (b"Content-Type", _MIXED if attachments else _ALTERNATIVE),
+            (b"Content-Type", _MIXED if attachments else inner),
         ]
         try:
             body = _alternative(text, html)
         except UnicodeEncodeError:
             raise MessageFault("control", "body", "正文里有不成对的代理字符，无法编码") from None
+        if pictures:
+            body = related(_ALTERNATIVE, body, pictures)
         if attachments:
-            body = mixed(_ALTERNATIVE, body, attachments)
+            body = mixed(inner, body, attachments)
         return Message(fields, body)
 
 

@@ -53,7 +53,7 @@ TESTS = frozenset(
 _LOOP_ATTRIBUTES = frozenset(
     ["index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0"]
 )
-CELL_ATTRIBUTES = frozenset({"name", "group", "label", "value", "begins_group"})
+CELL_ATTRIBUTES = frozenset({"name", "group", "label", "value", "begins_group", "strong"})
 _SIGNS = frozenset(
     ["==", "!=", "<=", ">=", "<", ">", "~", "|", ".", ",", ":", "(", ")", "[", "]", "="]
 )

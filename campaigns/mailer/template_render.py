@@ -134,6 +134,7 @@ class Renderer:
                     "name": str.__str__(cell.name), "group": group, "label": cell.label,
                     "value": self._value(cell.name, cell.value),
                     "begins_group": int(group not in ("", before)),
+                    "strong": int(cell.strong),
                 }
             )  # fmt: skip
             before = group

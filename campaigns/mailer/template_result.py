@@ -20,18 +20,23 @@ class RenderLimits:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A column and its value for a payslip's table; of a name `a/b` the group is `a` and the label `b`."""
+    """A column and its value for a payslip's table; of a name `a/b` the group is `a` and the label `b`, unless a
+    layout says `placed` (group, label); `strong` for what the reader looks for first."""
 
     name: str
     value: str
+    placed: tuple[str, str] | None = None
+    strong: bool = False
 
     @property
     def group(self) -> str:
+        if self.placed:
+            return self.placed[0]
         return self.name.partition("/")[0] if "/" in self.name else ""
 
     @property
     def label(self) -> str:
-        return self.name.partition("/")[2] or self.name
+        return self.placed[1] if self.placed else self.name.partition("/")[2] or self.name
 
 
 @dataclass(frozen=True, slots=True)
