@@ -53,6 +53,13 @@ _RELAY: dict[str, Promise] = {
     "relay_busy": _("发信服务器繁忙，会自动再试。"),
     "relay_refused": _("发信服务器拒绝了这次会话。请检查主机、端口，以及服务商是否限制本机的 IP。"),
     "closing": _("服务器要求断开，会自动重新连接。"),
+    "dns_unanswered": _("查不到收件域名的邮件服务器：DNS 没有回答。会自动再试。"),
+    "loops_to_us": _("收件域名的邮件服务器就是本机自己，邮件会原地打转，没有投递。"),
+    "target_forbidden": _("收件域名的邮件服务器指向内网或本机地址，没有投递。"),
+    "token_refused": _(
+        "授权已失效：授权服务器不再发放令牌。请打开这个账号的“OAuth 登录”，重新授权。"
+    ),
+    "token_unreachable": _("暂时联系不上授权服务器，会自动再试。"),
 }
 
 # The connection itself: the same words for relays and maildrops.

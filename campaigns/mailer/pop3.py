@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Self
 
+from campaigns.mailer import xoauth2
 from campaigns.mailer.outbound import Resolver, is_loopback, is_permitted, resolve
 from campaigns.mailer.pop3_errors import MaildropFailure, Phase, Problem, login_problem, refusal
 from campaigns.mailer.pop3_settings import Pop3Settings, PopTls
@@ -170,6 +171,9 @@ class Maildrop:
     def _login(self, offered: dict[str, str]) -> None:
         """One try by one way, since houses lock an account after a few."""
         settings = self._settings
+        if settings.access_token:
+            self._login_by_token()
+            return
         if "PLAIN" not in offered.get("SASL", "").split():
             self._command(Phase.LOGIN, f"USER {settings.username}")
             self._command(Phase.LOGIN, f"PASS {settings.password}")
@@ -182,28 +186,47 @@ class Maildrop:
         self._command(Phase.LOGIN, "AUTH PLAIN", continues=True)
         self._command(Phase.LOGIN, response)
 
+    def _login_by_token(self) -> None:
+        """In two steps, since a token is longer than a command may be. A refusal comes as a challenge first."""
+        settings = self._settings
+        self._command(Phase.LOGIN, f"AUTH {xoauth2.MECHANISM}", continues=True)
+        response = xoauth2.response(settings.username, settings.access_token)
+        challenge = self._command(Phase.LOGIN, response, continues=True)
+        if challenge:
+            why = xoauth2.complaint(challenge)
+            try:
+                self._command(Phase.LOGIN, "")
+            except MaildropFailure as failure:
+                if failure.is_open and why:
+                    said = f"{failure.reply} ({why})".strip()
+                    raise MaildropFailure(failure.phase, failure.kind, said, is_open=True) from None
+                raise
+
     # --- the dialogue
 
     def _command(
         self, phase: Phase, line: str, *, seconds: float | None = None, continues: bool = False
-    ) -> None:
+    ) -> bytes:
+        """The challenge that came instead of +OK, where one may (`continues`); else nothing."""
         timeout = self._settings.timeouts.command if seconds is None else seconds
         try:
             self._wire.send(line.encode("utf-8"), timeout)
         except WireFailure as failure:
             self.close()
             raise MaildropFailure(phase, failure.problem) from None
-        self._answer(phase, timeout, continues=continues)
+        return self._answer(phase, timeout, continues=continues)
 
-    def _answer(self, phase: Phase, seconds: float, *, continues: bool = False) -> None:
+    def _answer(self, phase: Phase, seconds: float, *, continues: bool = False) -> bytes:
         """Takes a status line. -ERR leaves the session open, all else that is not +OK closes it."""
         try:
             line = self._wire.line(seconds)
         except WireFailure as failure:
             self.close()
             raise MaildropFailure(phase, failure.problem) from None
-        if line[:3] == b"+OK" or (continues and line[:1] == b"+"):
-            return
+        if line[:3] == b"+OK":
+            return b""
+        if continues and line[:1] == b"+":
+            return line[1:].strip()
         if line[:4] == b"-ERR":
             said = self._readable(line[4:])
             raise MaildropFailure(phase, refusal(said), said, is_open=True)
@@ -225,7 +248,8 @@ class Maildrop:
             said = text.decode("utf-8")
         except UnicodeDecodeError:
             said = text.decode("gb18030", "replace")
-        said = said.replace(self._settings.password, "…")
+        for secret in (self._settings.password, self._settings.access_token):
+            said = said.replace(secret, "…") if secret else said
         return "".join(c if c.isprintable() else " " for c in said).strip()[:_MAX_REPLY]
 
 

@@ -28,7 +28,8 @@ class PopTimeouts:
 @dataclass(frozen=True, slots=True)
 class Pop3Settings:
     """A mailbox as its administrator entered it. `ca_pem` replaces the system's authorities;
-    `allow_private` permits loopback and private addresses. The password appears in no repr."""
+    `allow_private` permits loopback and private addresses. With an `access_token` the login is
+    XOAUTH2's and the password may be empty. Neither of them appears in a repr."""
 
     host: str
     port: int
@@ -38,12 +39,14 @@ class Pop3Settings:
     ca_pem: str | None = field(default=None, repr=False)
     timeouts: PopTimeouts = PopTimeouts()
     allow_private: bool = False
+    access_token: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         """Raises ValueError on what could change the dialogue. No value is quoted in the error."""
         if not 0 < self.port < 65536:
             raise ValueError("port must be between 1 and 65535")
-        for name in ("host", "username", "password"):
+        for name in ("host", "username", "password", "access_token"):
             value = getattr(self, name)
-            if not value or any(ord(sign) < 32 or sign == "\x7f" for sign in value):
+            other = {"password": self.access_token, "access_token": "-"}.get(name, "")
+            if not (value or other) or any(ord(sign) < 32 or sign == "\x7f" for sign in value):
                 raise ValueError(f"{name} must not be empty or contain control characters")

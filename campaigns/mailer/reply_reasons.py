@@ -63,6 +63,15 @@ class Reason(StrEnum):
     CA_UNREADABLE = "ca_unreadable"
     PLAIN_TEXT_FORBIDDEN = "plain_text_forbidden"
 
+    # The way to a recipient's own server (campaigns/mailer/mx.py).
+    DNS_UNANSWERED = "dns_unanswered"
+    LOOPS_TO_US = "loops_to_us"
+    TARGET_FORBIDDEN = "target_forbidden"
+
+    # The token that logs in instead of a password (campaigns/mailer/oauth.py).
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - a word, no token
+    TOKEN_UNREACHABLE = "token_unreachable"  # noqa: S105
+
 
 #: Causes that waiting does not cure: the caller stops the relay or the campaign and tells a person.
 NEEDS_PERSON = frozenset(
@@ -81,6 +90,7 @@ NEEDS_PERSON = frozenset(
         Reason.CERTIFICATE_UNTRUSTED,
         Reason.CA_UNREADABLE,
         Reason.PLAIN_TEXT_FORBIDDEN,
+        Reason.TOKEN_REFUSED,
     }
 )
 
@@ -106,7 +116,7 @@ _SENTENCES_ZH: dict[Reason, str] = {
     Reason.CONNECTION_LIMIT: "单次连接或并发连接数达到上限，稍后重新连接",
     Reason.AUTH_REFUSED: "登录被拒绝：请检查用户名和密码（163、QQ 等需要填写授权码，而不是登录密码）",
     Reason.AUTH_LOCKED: "登录失败次数过多，服务器暂时拒绝登录",
-    Reason.AUTH_UNAVAILABLE: "服务器不提供可用的登录方式（PLAIN 或 LOGIN）",
+    Reason.AUTH_UNAVAILABLE: "服务器不提供可用的登录方式（PLAIN、LOGIN 或 XOAUTH2）",
     Reason.SENDER_REFUSED: "服务器不允许此账号使用这个发件地址",
     Reason.RELAYING_DENIED: "服务器不允许此账号向外部转发邮件",
     Reason.ACCOUNT_BLOCKED: "此发信账号被服务商停用或限制，请联系服务商",
@@ -129,6 +139,11 @@ _SENTENCES_ZH: dict[Reason, str] = {
     Reason.CERTIFICATE_UNTRUSTED: "服务器证书不受信任（自签名或未知的颁发机构）",
     Reason.CA_UNREADABLE: "所填的 CA 证书无法读取",
     Reason.PLAIN_TEXT_FORBIDDEN: "只有本机服务器才允许不加密连接",
+    Reason.DNS_UNANSWERED: "查不到收件域名的邮件服务器（DNS 没有回答），稍后自动再试",
+    Reason.LOOPS_TO_US: "收件域名的邮件服务器就是本机自己，邮件会原地打转",
+    Reason.TARGET_FORBIDDEN: "收件域名的邮件服务器指向内网或本机地址，没有投递",
+    Reason.TOKEN_REFUSED: "授权已失效：授权服务器不再发放令牌，请重新授权",
+    Reason.TOKEN_UNREACHABLE: "暂时联系不上授权服务器，稍后自动再试",
 }
 
 

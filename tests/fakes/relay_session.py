@@ -138,7 +138,7 @@ class Session:
             offered.append("PIPELINING")
         if options.tls == "starttls" and not self._encrypted:
             offered.append("STARTTLS")
-        if options.accounts:
+        if options.accounts or options.tokens:
             offered.append(f"AUTH {options.mechanisms}")
         lines = [f"250-{name}" for name in offered[:-1]] + [f"250 {offered[-1]}"]
         self._answer("ehlo", "\r\n".join(lines))
@@ -153,6 +153,9 @@ class Session:
 
     def _on_auth(self, text: str) -> None:
         words = text.split(" ")
+        if words[1].upper() == "XOAUTH2":
+            self._by_token(words[2] if len(words) > 2 else self._challenge(""))
+            return
         if words[1].upper() == "PLAIN":
             given = words[2] if len(words) > 2 else self._challenge("")
             _, user, password = base64.b64decode(given).decode().split("\0")
@@ -164,12 +167,31 @@ class Session:
         if self._answer("auth", line, user) and good:
             self._user = user
 
+    def _by_token(self, given: str) -> None:
+        """Gmail's way: a refusal is a challenge first, and the client has to answer it with nothing."""
+        said = base64.b64decode(given).decode()
+        good = [
+            user
+            for user, token in self._relay.options.tokens.items()
+            if said == f"user={user}\x01auth=Bearer {token}\x01\x01"
+        ]
+        if good:
+            self._user = good[0]
+            self._answer("auth", "235 2.7.0 Accepted", good[0])
+            return
+        error = b'{"status":"401","schemes":"bearer","scope":"https://mail.google.com/"}'
+        if self._challenge(base64.b64encode(error).decode()):
+            self._output += b"501 5.5.2 the answer to a refusal is empty\r\n"
+        else:
+            self._answer("auth", "535 5.7.8 Username and Password not accepted.")
+
     def _challenge(self, text: str) -> str:
         self._output += f"334 {text}\r\n".encode()
         return self._line().decode()
 
     def _on_mail(self, text: str) -> None:
-        if self._relay.options.accounts and self._user is None:
+        options = self._relay.options
+        if (options.accounts or options.tokens) and self._user is None:
             self._output += b"530 5.7.0 authentication required\r\n"
         elif self._mail_from is not None:
             self._output += b"503 5.5.1 nested MAIL\r\n"

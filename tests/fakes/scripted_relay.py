@@ -46,6 +46,8 @@ class RelayOptions:
     inject_after_starttls: bytes = b""
     accounts: Mapping[str, str] = field(default_factory=dict)
     mechanisms: str = "PLAIN LOGIN"
+    #: User to the access token that XOAUTH2 has to bring.
+    tokens: Mapping[str, str] = field(default_factory=dict)
     grant_data_always: bool = False
     round_trip: float = 0.0
     host: str = "127.0.0.1"
