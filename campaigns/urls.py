@@ -14,6 +14,7 @@ from campaigns.views import (
     domains,
     grants,
     keys,
+    lint,
     lists,
     mailboxes,
     overview,
@@ -44,6 +45,7 @@ urlpatterns = [
     path("campaigns/<int:pk>/edit/", campaign_new.campaign_edit, name="campaign_edit"),
     path("campaigns/<int:pk>/progress/", campaign.campaign_progress, name="campaign_progress"),
     path("campaigns/<int:pk>/preflight/", campaign.campaign_preflight, name="campaign_preflight"),
+    path("campaigns/<int:pk>/lint/", lint.campaign_lint, name="campaign_lint"),
     path("campaigns/<int:pk>/tests/", campaign.campaign_tests, name="campaign_tests"),
     path("campaigns/<int:pk>/preview/", preview.campaign_preview, name="campaign_preview"),
     path(

@@ -39,6 +39,8 @@ PEERS = {
         Peer("postfix", "postfix", only_root=True),
         Peer("libmail-dkim-perl", perl_module="Mail::DKIM::Verifier"),
         Peer("gettext", "msgfmt"),
+        Peer("spamc", "spamc"),
+        Peer("spamd", "/usr/sbin/spamd"),
     )
 }
 

@@ -60,16 +60,17 @@ def html_faults(html: str) -> list[TemplateFault]:
     HTML whose tags don't end is not read further: guessing where they end costs HTML parsers quadratic time.
     """
     masked = _masked(html)
-    unfinished = _unfinished(masked)
-    if unfinished:
-        return unfinished
+    endless = unfinished(masked)
+    if endless:
+        return endless
     finder = _Finder()
     finder.feed(masked)
     finder.close()
     return finder.faults
 
 
-def _unfinished(masked: str) -> list[TemplateFault]:
+def unfinished(masked: str) -> list[TemplateFault]:
+    """Where a tag, a comment or a section has no end, in an HTML part without merge tags."""
     places = Places(masked)
     cut_short = [
         found.start()
