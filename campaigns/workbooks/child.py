@@ -54,7 +54,7 @@ def read_in_child(
     child = subprocess.Popen(
         [sys.executable, "-m", "campaigns.workbooks.child"],
         cwd=_ROOT,
-        env=_environment(),
+        env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -72,7 +72,7 @@ def read_in_child(
             child.stdout.close()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The child needs no secret of ours: no database URL, no master key."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     path = os.pathsep.join([str(_ROOT), *(p for p in sys.path if p)])
@@ -121,7 +121,7 @@ def main() -> None:
     """The child: one request from stdin, its answer in JSON lines on stdout."""
     request = json.loads(sys.stdin.buffer.readline())
     limits = Limits(**request["limits"])
-    _limit_myself(limits)
+    limit_myself(limits)
 
     def say(message: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(message, ensure_ascii=True) + "\n")
@@ -151,7 +151,7 @@ def main() -> None:
     sys.stdout.flush()
 
 
-def _limit_myself(limits: Limits) -> None:
+def limit_myself(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     cpu = limits.cpu_seconds

@@ -44,11 +44,15 @@ def open_source(path: Path, limits: Limits, password: str | None) -> Iterator[So
     except OSError as error:
         raise WorkbookRejected(RejectKind.DAMAGED, error.strerror or "打不开") from error
     with file:
-        yield _open(file, path, limits, password)
+        yield _open(file, path.stat().st_size, limits, password)
 
 
-def _open(file: IO[bytes], path: Path, limits: Limits, password: str | None) -> Source:
-    size = path.stat().st_size
+def open_bytes(data: bytes, limits: Limits) -> Source:
+    """`open_source` for a file that is in memory."""
+    return _open(io.BytesIO(data), len(data), limits, None)
+
+
+def _open(file: IO[bytes], size: int, limits: Limits, password: str | None) -> Source:
     head = file.read(4096)
     if size > limits.file_bytes:
         raise WorkbookRejected(RejectKind.SIZE, f"文件有 {size >> 20} MB")
@@ -57,13 +61,18 @@ def _open(file: IO[bytes], path: Path, limits: Limits, password: str | None) -> 
     if head.startswith(b"PK"):
         return _open_zip(file, limits)
     if head.startswith(_OLE):
-        return _open_ole(path, limits, password)
+        return _open_ole(_whole(file), limits, password)
     for magic, what in _NOT_WORKBOOKS.items():
         if head.startswith(magic):
             raise WorkbookRejected(RejectKind.NOT_A_WORKBOOK, what)
     if head[:1] == b"\x09" and head[1:2] in (b"\x00", b"\x02", b"\x04", b"\x08"):
-        return _open_xls(path.read_bytes(), limits, password)
-    return _open_text(path.read_bytes(), limits)
+        return _open_xls(_whole(file), limits, password)
+    return _open_text(_whole(file), limits)
+
+
+def _whole(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 def _open_zip(file: IO[bytes], limits: Limits) -> Source:
@@ -78,8 +87,7 @@ def _open_zip(file: IO[bytes], limits: Limits) -> Source:
     raise WorkbookRejected(RejectKind.NOT_A_WORKBOOK, "是别的压缩包或文档")
 
 
-def _open_ole(path: Path, limits: Limits, password: str | None) -> Source:
-    content = path.read_bytes()
+def _open_ole(content: bytes, limits: Limits, password: str | None) -> Source:
     if "EncryptedPackage".encode("utf-16-le") in content:
         return _open_zip(_decrypt(content, password), limits)
     if any(name.encode("utf-16-le") in content for name in ("Workbook", "Book")):
@@ -87,10 +95,22 @@ def _open_ole(path: Path, limits: Limits, password: str | None) -> Source:
     raise WorkbookRejected(RejectKind.NOT_A_WORKBOOK, "是别的 Office 文档")
 
 
+#: What Excel itself tries first, for workbooks that are protected against writing alone.
+_EXCELS_OWN = "VelvetSweatshop"
+
+
 def _decrypt(content: bytes, password: str | None) -> IO[bytes]:
-    """The .xlsx inside (MS-OFFCRYPTO), in memory alone."""
-    if password is None:
-        raise WorkbookRejected(RejectKind.PASSWORD)
+    """The workbook inside, in memory alone; PASSWORD where Excel would ask for one."""
+    try:
+        return io.BytesIO(decrypted(content, _EXCELS_OWN if password is None else password))
+    except WorkbookRejected as error:
+        if password is None and error.kind is RejectKind.WRONG_PASSWORD:
+            raise WorkbookRejected(RejectKind.PASSWORD) from error
+        raise
+
+
+def decrypted(content: bytes, password: str) -> bytes:
+    """The workbook without its protection (MS-OFFCRYPTO); raises WRONG_PASSWORD or DAMAGED."""
     import msoffcrypto  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     plain = io.BytesIO()
@@ -102,8 +122,7 @@ def _decrypt(content: bytes, password: str | None) -> IO[bytes]:
         raise WorkbookRejected(RejectKind.WRONG_PASSWORD) from error
     except Exception as error:
         raise WorkbookRejected(RejectKind.DAMAGED, "加密的内容不完整") from error
-    plain.seek(0)
-    return plain
+    return plain.getvalue()
 
 
 def _open_xls(content: bytes, limits: Limits, password: str | None) -> Source:
@@ -112,7 +131,7 @@ def _open_xls(content: bytes, limits: Limits, password: str | None) -> Source:
     try:
         return XlsSource(content, limits)
     except WorkbookRejected as error:
-        if error.kind is not RejectKind.PASSWORD or password is None:
+        if error.kind is not RejectKind.PASSWORD:
             raise
     return XlsSource(_decrypt(content, password).read(), limits)
 

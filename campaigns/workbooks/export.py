@@ -74,11 +74,22 @@ def result_workbook(
             sheet.write(b"</sheetData></worksheet>")
 
 
+def looks_like_formula(text: str) -> bool:
+    """Whether a spreadsheet would calculate it, were it typed."""
+    return text.startswith(_DANGEROUS)
+
+
 def _cell(value: object) -> str:
-    text = _ILLEGAL.sub("", "" if value is None else str(value))[:_MAX_TEXT]
-    style = 2 if text.startswith(_DANGEROUS) else 1
+    text = "" if value is None else str(value)
+    return cell_xml(text, f' s="{2 if looks_like_formula(text) else 1}"')
+
+
+def cell_xml(text: str, attributes: str, prefix: str = "") -> str:
+    """A cell of text (18.3.1.4), whatever it looks like; `prefix` is that of the sheet's namespace."""
+    text = _ILLEGAL.sub("", text)[:_MAX_TEXT]
     # Excel would read _x0041_ as A (ECMA-376 part 1, 22.9.2.19).
     text = _ESCAPE.sub("_x005F_", text)
     # As a reference, since a parser would make a line feed of a bare carriage return.
     shown = escape(text, {"\r": "&#13;"})
-    return f'<c s="{style}" t="inlineStr"><is><t xml:space="preserve">{shown}</t></is></c>'
+    inner = f'<{prefix}t xml:space="preserve">{shown}</{prefix}t>'
+    return f'<{prefix}c{attributes} t="inlineStr"><{prefix}is>{inner}</{prefix}is></{prefix}c>'

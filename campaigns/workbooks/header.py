@@ -14,6 +14,7 @@ from campaigns.workbooks.addresses import clean
 from campaigns.workbooks.grid import Merge, Sheet, SheetRow
 from campaigns.workbooks.problems import column_letter
 from campaigns.workbooks.results import Choices
+from campaigns.workbooks.words import OWN_COLUMN
 
 _SEARCHED_ROWS = 60
 _COUNTED_ROWS = 400
@@ -44,11 +45,15 @@ class HeaderFinder:
 
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
-        self._columns = [c for c in range(sheet.width()) if c not in sheet.hidden_columns]
         self._top = [
             r for r in sheet.rows[: _SEARCHED_ROWS * 2] if not r.hidden and not r.is_blank()
         ]
         self._top = self._top[:_SEARCHED_ROWS]
+        ours = {
+            c for r in self._top for c, text in enumerate(r.texts) if text.startswith(OWN_COLUMN)
+        }
+        left_out = sheet.hidden_columns | ours
+        self._columns = [c for c in range(sheet.width()) if c not in left_out]
 
     def find(self, choices: Choices) -> Header | None:
         """None if the sheet has neither a header nor an address."""

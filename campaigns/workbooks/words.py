@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+#: How the heads of the columns begin that we add to HR's own file (annotate.py); never read back.
+OWN_COLUMN = "鸿雁·"
 #: Letters, kana and hangul apart, what counts as Chinese beside a blank: ideographs, full-width signs.
 _CJK = r"\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60\u3000-\u303f"
 _BREAK_IN_WORDS = re.compile(r"(?<=[A-Za-z0-9])[^\S\n]*\n\s*(?=[A-Za-z0-9])")

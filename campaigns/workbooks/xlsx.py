@@ -49,11 +49,11 @@ class XlsxSource:
     """An opened .xlsx: the names of its worksheets and, on demand, each of them as a Sheet."""
 
     def __init__(self, package: Package, limits: Limits) -> None:
-        self._package = package
+        self.package = package
         self._limits = limits
         self._workbook = self._find_workbook()
         relations = self._relations(self._workbook)
-        self._styles_part = _by_type(relations, "/styles")
+        self.styles_part = _by_type(relations, "/styles")
         self._strings_part = _by_type(relations, "/sharedStrings")
         self._parts: dict[str, str] = {}
         #: (name, hidden) of each worksheet, in the order of the tabs.
@@ -76,13 +76,17 @@ class XlsxSource:
         part = self._parts[name]
         reader = SheetReader(name, self._styles, self._strings, self._formats, self._limits)
         links = {key: target for key, (_, target) in self._relations(part).items()}
-        return reader.read(self._package, part, links, tick)
+        return reader.read(self.package, part, links, tick)
+
+    def part_of(self, name: str) -> str:
+        """The name in the package of a worksheet."""
+        return self._parts[name]
 
     def _find_workbook(self) -> str:
         for kind, target in self._relations("").values():
-            if kind.endswith("/officeDocument") and (part := self._package.find(target)):
+            if kind.endswith("/officeDocument") and (part := self.package.find(target)):
                 return part
-        part = self._package.find("xl/workbook.xml")
+        part = self.package.find("xl/workbook.xml")
         if part is None:
             raise WorkbookRejected(RejectKind.DAMAGED, "缺少 workbook.xml")
         return part
@@ -90,11 +94,11 @@ class XlsxSource:
     def _relations(self, part: str) -> dict[str, tuple[str, str]]:
         """id → (type, target) of a part; internal targets as full names inside the zip."""
         folder, name = posixpath.split(part)
-        found = self._package.find(posixpath.join(folder, "_rels", name + ".rels"))
+        found = self.package.find(posixpath.join(folder, "_rels", name + ".rels"))
         if found is None:
             return {}
         relations = {}
-        for element in self._package.elements(found, ["{*}Relationship"]):
+        for element in self.package.elements(found, ["{*}Relationship"]):
             target = element.get("Target", "")
             if element.get("TargetMode") != "External":
                 target = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
@@ -105,14 +109,14 @@ class XlsxSource:
         name = element.get("name", "")
         ids = [value for key, value in element.attrib.items() if str(key).endswith("}id")]
         kind, target = relations.get(str(ids[0]) if ids else "", ("", ""))
-        part = self._package.find(target) if kind.endswith("/worksheet") else None
+        part = self.package.find(target) if kind.endswith("/worksheet") else None
         if part is not None and name not in self._parts:
             self._parts[name] = part
             self.sheets.append((name, element.get("state", "visible") != "visible"))
 
     def _read_styles(self) -> list[str]:
         """The number format code of each cell style (18.8.10 cellXfs)."""
-        part = self._package.find(self._styles_part or "xl/styles.xml")
+        part = self.package.find(self.styles_part or "xl/styles.xml")
         if part is None:
             return ["General"]
         codes: dict[int, str] = {}
@@ -120,7 +124,7 @@ class XlsxSource:
         styles: list[str] = []
         wanted = ["{*}numFmt", "{*}font", "{*}cellXfs"]
         first_font = True
-        for element in self._package.elements(part, wanted):
+        for element in self.package.elements(part, wanted):
             tag = local_name(element)
             if tag == "numFmt":
                 codes[_int(element.get("numFmtId"))] = element.get("formatCode", "General")
@@ -134,11 +138,11 @@ class XlsxSource:
         return styles or ["General"]
 
     def _read_strings(self) -> list[str]:
-        part = self._package.find(self._strings_part or "xl/sharedStrings.xml")
+        part = self.package.find(self._strings_part or "xl/sharedStrings.xml")
         if part is None:
             return []
         strings, size = [], 0
-        for element in self._package.elements(part, ["{*}si"]):
+        for element in self.package.elements(part, ["{*}si"]):
             text = string_text(element)
             size += len(text)
             if size > _MAX_STRING_BYTES:
