@@ -62,7 +62,7 @@ def lint(content: bytes, *, newsletter: bool) -> list[LintFinding]:
 
     `newsletter`: it must let its reader unsubscribe (RFC 2369, 8058). Raises nothing for odd messages.
     """
-    message = cast(EmailMessage, message_from_bytes(content, policy=default))  # type: ignore[arg-type]
+    message = message_from_bytes(content, policy=default)
     html, text = _part(message, "html"), _part(message, "plain")
     page = read_page(html or "")
     found = [*_subject(str(message.get("Subject", ""))), *_parts(page, html, text)]
