@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.team import Team
@@ -16,8 +18,27 @@ class Algorithm(models.TextChoices):
     ED25519 = "ed25519", "Ed25519"
 
 
+class KeyStage(models.TextChoices):
+    """Where a key stands in its life."""
+
+    WAITING = "waiting", _("等待发布")
+    SIGNING = "signing", _("用于签名")
+    GRACE = "grace", _("已换下，记录要留着")
+    RETIRED = "retired", _("已换下，记录可以删除")
+    OFF = "off", _("未使用")
+
+
+# How long the record of a key that no longer signs must stay in DNS: mail may be on its way for days
+# (RFC 5321 4.5.4.1), and is looked at again when it is forwarded.
+GRACE = timedelta(days=7)
+
+
 class SigningKey(models.Model):
-    """The private half never leaves the server; `public_key` is base64, as in the DNS record."""
+    """The private half never leaves the server; `public_key` is base64, as in the DNS record.
+
+    A new key waits until its record is seen in DNS, and then signs in the place of the one that it
+    replaces (pipeline/rotate_keys.py).
+    """
 
     team = models.ForeignKey(Team, models.CASCADE, related_name="signing_keys")
     domain = models.CharField(_("域名"), max_length=253)
@@ -28,6 +49,15 @@ class SigningKey(models.Model):
     private_key = SecretField()
     public_key = models.TextField()
     active = models.BooleanField(_("用于签名"), default=True)
+    # Not yet: it signs as soon as its record is found.
+    waiting = models.BooleanField(default=False)
+    replaces = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="successors"
+    )
+    # When its record was last looked for; None: it is to be looked for now.
+    looked_at = models.DateTimeField(null=True, blank=True)
+    signs_since = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -44,3 +74,22 @@ class SigningKey(models.Model):
     def record_name(self) -> str:
         """Where the public half is published."""
         return f"{self.selector}._domainkey.{self.domain}"
+
+    @property
+    def stage(self) -> KeyStage:
+        if self.active:
+            return KeyStage.SIGNING
+        if self.waiting:
+            return KeyStage.WAITING
+        if self.record_until is None:
+            return KeyStage.OFF
+        return KeyStage.GRACE if timezone.now() < self.record_until else KeyStage.RETIRED
+
+    @property
+    def stage_label(self) -> str:
+        return str(self.stage.label)
+
+    @property
+    def record_until(self) -> datetime | None:
+        """Until then the record of a key that was taken out of use must stay published."""
+        return self.retired_at + GRACE if self.retired_at else None
