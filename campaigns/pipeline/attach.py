@@ -90,19 +90,34 @@ class Attacher:
         return Attachment(file_name(stem, self.campaign.attachment), self.media_type, data)
 
     def slip(self, row: WorkbookRow) -> Slip:
-        """The row as the ready-made template draws it: empty cells left out, 实发 in bold.
+        """The row as the layout, or without one the ready-made template, draws it: empty cells left out, 实发 in bold.
 
         The password's own column stays out: the employee knows it, and others need not.
         """
+        drawn = self.rows.drawn
         lines = [
-            Line(cell.label, cell.value, cell.group, strong="实发" in cell.name)
+            Line(
+                cell.label,
+                cell.value,
+                cell.group,
+                strong=cell.strong if drawn else "实发" in cell.name,
+            )
             for cell in self.rows.cells(row)
-            if cell.value and cell.name != self.rule.column
+            if (drawn or cell.value) and cell.name != self.rule.column
         ]
+        look = {"company": self.campaign.from_name}
+        if drawn is not None:
+            company = drawn.layout.company or self.campaign.from_name
+            look = {
+                "company": company,
+                "note": drawn.layout.note,
+                "soft": drawn.layout.palette.soft,
+            }
         return Slip(
             title=self.campaign.name,
             name=self.rows.name(row),
             lines=lines,
-            company=self.campaign.from_name,
             footer=FOOTER,
+            logo=drawn.logo if drawn else b"",
+            **look,
         )

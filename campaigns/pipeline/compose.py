@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.utils import timezone
@@ -34,6 +34,7 @@ from campaigns.models import Campaign, Delivery, SubscribeForm
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import DeliveryPurpose
 from campaigns.pipeline.attach import Attacher, hint_of
+from campaigns.pipeline.layouts import drawn_of
 from campaigns.pipeline.sheet_rows import ADDRESS_FIELD, NAME_FIELD, SheetRows, Unsendable
 from campaigns.pipeline.subscription import MAIL_PURPOSE
 
@@ -70,13 +71,17 @@ def links() -> Links:
 
 
 def source_of(campaign: Campaign) -> TemplateSource:
-    """The frozen content of a launched campaign, or the template as it stands for a draft."""
+    """The frozen content of a launched campaign; for a draft the template as it stands, or what its layout makes."""
     if campaign.frozen_html:
         return TemplateSource(campaign.frozen_subject, campaign.frozen_html, campaign.frozen_text)
-    template = campaign.template
-    if template is None:
+    template, drawn = campaign.template, drawn_of(campaign)
+    if template is not None:
+        source = TemplateSource(template.subject, template.prepared_html, template.prepared_text)
+    elif drawn is not None:
+        source = drawn.source()
+    else:
         raise Unsendable("no_template", "")
-    return TemplateSource(template.subject, template.prepared_html, template.prepared_text)
+    return replace(source, subject=campaign.subject) if campaign.subject else source
 
 
 class Composer:
@@ -158,6 +163,8 @@ class Composer:
         }
         if self.campaign.corrects is not None:
             extra["correction"] = corrected(self.campaign.corrects)
+        if self.rows is not None and self.rows.drawn is not None:
+            extra["note"] = self.rows.drawn.layout.note
         if not self.campaign.is_payslip:
             extra["unsubscribe_url"] = self._unsubscribe_url(delivery)
         if self.consent is not None:
@@ -196,6 +203,9 @@ class Composer:
                 date=timezone.now(),
                 headers=headers,
                 attachments=files,
+                pictures=self.rows.drawn.pictures(rendered.html)
+                if self.rows is not None and self.rows.drawn is not None
+                else (),
             )
         except (MessageFault, AddressFault) as error:
             raise Unsendable(f"message_{error.kind}", getattr(error, "field", "")) from error

@@ -21,6 +21,7 @@ from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import DeliveryPurpose, DeliveryState
 from campaigns.models.template import Kind
 from campaigns.pipeline.compose import Composer, links
+from campaigns.pipeline.layouts import for_a_page
 
 LONGEST_DISPUTE = 2000
 MOST_DISPUTES = 20
@@ -115,7 +116,8 @@ def _went_elsewhere(delivery: Delivery) -> bool:
 def html_of(found: Slip) -> str:
     """The message's HTML as it was sent, but for the button that leads here. Raises Unsendable."""
     assert found.campaign.relay is not None  # the constraint campaign_has_relay
-    return Composer(found.campaign, found.campaign.relay).render(found.delivery, linked=False).html
+    rendered = Composer(found.campaign, found.campaign.relay).render(found.delivery, linked=False)
+    return for_a_page(found.campaign, rendered.html)
 
 
 def open_slip(found: Slip) -> None:

@@ -25,6 +25,7 @@ from campaigns.models.signals import announce
 from campaigns.pipeline import counts, release
 from campaigns.pipeline.claim import end_rows
 from campaigns.pipeline.compose import source_of
+from campaigns.pipeline.layouts import columns_of, drawn_of
 
 
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
@@ -41,7 +42,7 @@ def launch(campaign: Campaign, user: User, wall: datetime | None = None) -> bool
     """
     zone = campaign.team.zone
     at = instant_of(wall, zone) if wall else release.earliest(campaign)
-    source = source_of(campaign)
+    source, drawn = source_of(campaign), drawn_of(campaign)
     waits = release.is_needed(campaign) and not release.is_released(campaign, user, source)
     with transaction.atomic():
         changed = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.DRAFT).update(
@@ -50,6 +51,8 @@ def launch(campaign: Campaign, user: User, wall: datetime | None = None) -> bool
             frozen_subject=source.subject,
             frozen_html=source.html,
             frozen_text=source.text,
+            frozen_layout=drawn.as_json() if drawn else None,
+            frozen_columns=columns_of(campaign.workbook) if campaign.workbook else [],
             scheduled_wall=(wall or at.astimezone(zone)).strftime("%Y-%m-%dT%H:%M"),
             scheduled_zone=zone.key,
             scheduled_at=at,
@@ -71,6 +74,8 @@ def unschedule(campaign: Campaign) -> bool:
             frozen_subject="",
             frozen_html="",
             frozen_text="",
+            frozen_layout=None,
+            frozen_columns=[],
             scheduled_at=None,
             hold_reason="",
         )

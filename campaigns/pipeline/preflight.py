@@ -21,6 +21,7 @@ from campaigns.pipeline.preflight_attachment import attachments
 from campaigns.pipeline.preflight_audience import Audience, audience_of, dead_addresses
 from campaigns.pipeline.preflight_domain import domain_findings
 from campaigns.pipeline.preflight_finding import BLOCK, INFO, WARN, Finding, Place
+from campaigns.pipeline.preflight_layout import layout_findings
 from campaigns.pipeline.preflight_limits import limits
 from campaigns.pipeline.preflight_repeat import repeats
 from campaigns.pipeline.prepare import faults_of, source_of_template
@@ -37,6 +38,7 @@ def check(campaign: Campaign) -> list[Finding]:
     else:
         found += _template(campaign, audience)
         found += audience.findings()
+        found += layout_findings(campaign)
         found += attachments(campaign)
         found += repeats(campaign)
         found += limits(campaign, audience.recipients)
@@ -99,8 +101,12 @@ def is_public(url: str) -> bool:
 
 def _template(campaign: Campaign, audience: Audience) -> Iterator[Finding]:
     template = campaign.template
+    workbook = campaign.workbook
+    if workbook is not None and workbook.state != ReadingState.CONFIRMED:
+        yield Finding("workbook_unconfirmed", BLOCK, {"name": workbook.name}, fix="workbooks")
     if template is None:
-        yield Finding("no_template", BLOCK, fix="campaign_edit")
+        if campaign.layout is None:
+            yield Finding("no_template", BLOCK, fix="campaign_edit")
         return
     for fault in faults_of(template, audience.field_names):
         params = {
@@ -112,6 +118,3 @@ def _template(campaign: Campaign, audience: Audience) -> Iterator[Finding]:
         yield Finding("template_fault", BLOCK, params, fix="template", fix_id=template.pk)
     if campaign.confirm_days and "confirm_url" not in extras_used(source_of_template(template)):
         yield Finding("no_confirm_link", BLOCK, fix="template", fix_id=template.pk)
-    workbook = campaign.workbook
-    if workbook is not None and workbook.state != ReadingState.CONFIRMED:
-        yield Finding("workbook_unconfirmed", BLOCK, {"name": workbook.name}, fix="workbooks")

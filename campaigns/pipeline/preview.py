@@ -25,6 +25,7 @@ from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import DeliveryPurpose
 from campaigns.pipeline import control
 from campaigns.pipeline.compose import Composer, Unsendable
+from campaigns.pipeline.layouts import for_a_page
 
 Recipient = WorkbookRow | Contact
 
@@ -141,7 +142,7 @@ def show(campaign: Campaign, delivery: Delivery) -> Shown:
     rendered = composed.rendered
     return Shown(
         rendered.subject,
-        rendered.html,
+        for_a_page(campaign, rendered.html),
         rendered.text,
         _headers(composed.content),
         composed.content,

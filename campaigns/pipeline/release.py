@@ -18,6 +18,7 @@ from campaigns.mailer.template import TemplateSource
 from campaigns.models import Campaign, Release
 from campaigns.models.campaign import CampaignState, Hold
 from campaigns.models.signals import announce
+from campaigns.pipeline.layouts import drawn_of
 from campaigns.pipeline.preflight_audience import audience_of
 
 # Beside the template, what decides whom a message reaches and what it says.
@@ -30,8 +31,9 @@ _FIELDS = (
 
 def content_hash(campaign: Campaign, source: TemplateSource) -> str:
     """What a release is for, in 64 hexadecimal digits."""
-    workbook = campaign.workbook
+    workbook, drawn = campaign.workbook, drawn_of(campaign)
     content = {
+        "layout": drawn.as_json() if drawn else None,
         "source": [source.subject, source.html, source.text],
         "rows": [workbook.sha256, workbook.sheet, workbook.reading] if workbook else [],
         **{name: getattr(campaign, name) for name in _FIELDS},

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from campaigns.documents.layout import LayoutFault
 from campaigns.mailer.template import Cell
 from campaigns.models import Campaign, Delivery, WorkbookRow
 from campaigns.models.campaign import Duplicates
+from campaigns.pipeline.layouts import drawn_of
 
 # Names under which a row's or contact's address and name can always be written.
 ADDRESS_FIELD, NAME_FIELD = "邮箱", "姓名"
@@ -28,6 +30,7 @@ class SheetRows:
         assert campaign.workbook is not None
         self.campaign, self.workbook = campaign, campaign.workbook
         self.columns: list[dict[str, Any]] = self.workbook.columns
+        self.drawn = drawn_of(campaign)
 
     def of(self, delivery: Delivery) -> list[WorkbookRow]:
         """The rows that go into one message: its own, or all of the address where they are merged."""
@@ -64,7 +67,9 @@ class SheetRows:
         return {ADDRESS_FIELD: row.address, NAME_FIELD: opened.get("name") or "", **values}
 
     def cells(self, row: WorkbookRow) -> list[Cell]:
-        """Every visible column but address and name, in the sheet's order."""
+        """As the layout says; without one every visible column but address and name, in the sheet's order."""
+        if self.drawn is not None:
+            return self._laid_out(row)
         left_out = {self.workbook.address_column, self.workbook.name_column}
         values = self.opened(row)["values"]
         return [
@@ -72,6 +77,15 @@ class SheetRows:
             for index, column in enumerate(self.columns)
             if index not in left_out and index < len(values)
         ]
+
+    def _laid_out(self, row: WorkbookRow) -> list[Cell]:
+        assert self.drawn is not None
+        names = (column["name"] for column in self.columns)
+        values = zip(names, self.opened(row)["values"], strict=False)
+        try:
+            return self.drawn.cells({name: value or "" for name, value in values})
+        except LayoutFault as fault:
+            raise Unsendable("layout_column", fault.column) from fault
 
     def table(self, delivery: Delivery) -> list[Cell]:
         """The cells of every row of a message; where there are several, each begins with its number."""

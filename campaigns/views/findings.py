@@ -38,6 +38,10 @@ TEXTS: dict[str, Promise] = {
     "no_recipients": _("没有收件人。"),
     "import_running": _("这个名单正在导入，等导入完成后再启动。"),
     "no_template": _("还没有选择模板。"),
+    "layout_missing": _("排版里有 %(total)s 列在工作簿里找不到：%(columns)s。"),
+    "layout_new": _("工作簿里有 %(total)s 个新的列，排版里还没有安排：%(columns)s。"),
+    "subject_fault": _("活动的主题：%(text)s"),
+    "subject_in_clear": _("附件是加密的，主题却写出了这些列：%(fields)s。"),
     "template_fault": _("模板（%(part)s 第 %(line)s 行第 %(column)s 列）：%(text)s"),
     "workbook_unconfirmed": _("工作簿“%(name)s”还没有确认。"),
     "content_destroyed": _("工作簿的内容已销毁，不能再发送。"),
@@ -81,6 +85,8 @@ TEXTS: dict[str, Promise] = {
 HINTS: dict[str, Promise] = {
     "empty_field": _("在 Excel 里补上后重新上传，或在模板里写 default。"),
     "unreadable_cell": _("在 Excel 里打开并保存一次，再重新上传。"),
+    "layout_missing": _("在排版里指明它现在叫什么，或去掉它。"),
+    "layout_new": _("在排版里放进一组，或选择不显示。"),
     "no_password": _("在工作簿里补上后重新上传。"),
     "sent_before": _("要更正，请打开原来的活动，点“新建更正”；只差几个人，请在原活动里补发。"),
     "no_confirm_link": _(
