@@ -26,8 +26,9 @@ _CLOCK_GRAIN = 2e-6
 
 
 class WindowKind(StrEnum):
-    """The lengths that relays count in."""
+    """The lengths that relays count in; `in_flight` counts only what has no final reply yet."""
 
+    IN_FLIGHT = "in_flight"
     SECOND = "second"
     MINUTE = "minute"
     QUARTER_HOUR = "quarter_hour"
@@ -35,7 +36,9 @@ class WindowKind(StrEnum):
     DAY = "day"
 
 
+# What was replied to in the same microsecond may still count as in flight.
 _SECONDS = {
+    WindowKind.IN_FLIGHT: 1e-6,
     WindowKind.SECOND: 1,
     WindowKind.MINUTE: 60,
     WindowKind.QUARTER_HOUR: 900,
@@ -69,7 +72,7 @@ class Window:
         """Microseconds; of a calendar day the longest one (25 hours)."""
         hours = 25 if self.zone is not None else 24
         seconds = hours * 3600 if self.kind is WindowKind.DAY else _SECONDS[self.kind]
-        return seconds * MICROSECONDS
+        return round(seconds * MICROSECONDS)
 
     def cutoff(self, now: Now) -> int:
         """Ledger time: replies up to and at this moment no longer count."""

@@ -7,6 +7,8 @@ lease lives by the database's clock. All statements run on PostgreSQL and SQLite
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -16,13 +18,22 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Relay
-from campaigns.models import Campaign, Claim, Delivery, ListMember, Suppression
+from campaigns.models import (
+    Campaign,
+    CampaignRelay,
+    CampaignStop,
+    Claim,
+    Delivery,
+    ListMember,
+    Suppression,
+)
 from campaigns.models.campaign import CampaignState
 from campaigns.models.contact import MemberStatus
 from campaigns.models.delivery import WAITING, DeliveryPurpose, DeliveryState
 from campaigns.models.template import Kind
 from campaigns.pipeline.clock import database_clock, stamp
 from campaigns.pipeline.counts import Counts, add
+from campaigns.pipeline.lanes import SINGLES, Lane, lanes_of, waits
 
 
 def lease() -> timedelta:
@@ -31,24 +42,31 @@ def lease() -> timedelta:
 
 
 def open_claim(relay_id: int, worker: str) -> Claim | None:
-    """A connection slot of the relay; None when it rests, is parked or has no slot left.
+    """A connection slot of the relay; None when it rests, is parked or has no slot left."""
+    return next(iter(open_claims(relay_id, worker, 1)), None)
+
+
+def open_claims(relay_id: int, worker: str, most: int) -> list[Claim]:
+    """Up to so many connection slots of the relay, as many as are free.
 
     The relay's row is locked meanwhile, so that two workers never both take the last slot.
     """
     with transaction.atomic():
         relay = Relay.objects.select_for_update().filter(pk=relay_id, enabled=True).first()
         if relay is None or not ready(relay):
-            return None
+            return []
         taken = Claim.objects.filter(relay=relay, ended_at=None, lease_until__gt=Now()).count()
-        if taken >= relay.max_connections:
-            return None
-        return Claim.objects.create(
-            team_id=relay.team_id,
-            relay=relay,
-            worker=worker[:100],
-            lease_until=Now() + lease(),
-            server_started_at=server_started_at(),
-        )
+        started_at = server_started_at()
+        return [
+            Claim.objects.create(
+                team_id=relay.team_id,
+                relay=relay,
+                worker=worker[:100],
+                lease_until=Now() + lease(),
+                server_started_at=started_at,
+            )
+            for _ in range(min(most, relay.max_connections - taken))
+        ]
 
 
 def ready(relay: Relay) -> bool:
@@ -76,26 +94,30 @@ def server_is_new() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def renew(claim: Claim) -> bool:
-    """Prolongs the lease; False when the sweep has ended the claim meanwhile."""
-    return bool(
-        Claim.objects.filter(pk=claim.pk, ended_at=None).update(lease_until=Now() + lease())
-    )
+def renew(*claims: Claim) -> bool:
+    """Prolongs the leases; False when the sweep has ended all of the claims meanwhile."""
+    mine = Claim.objects.filter(pk__in=[claim.pk for claim in claims], ended_at=None)
+    return bool(mine.update(lease_until=Now() + lease()))
 
 
 def take(claim: Claim, relay: Relay, limit: int) -> tuple[list[Delivery], Counts]:
-    """Claims up to `limit` due deliveries: singles first, then an equal share of each campaign.
+    """Claims up to `limit` due deliveries: singles, then payslips, then newsletters; of each kind
+    an equal share of each campaign, and of each campaign no more than its share of a limited domain.
 
     What must not be sent (expired, suppressed, unsubscribed) ends here, in the same transaction;
     the second value says how the counts of the campaigns' states change by that. The campaigns are
     not fetched with the rows: each would bring its whole frozen content once a row.
     """
+    lanes = lanes_of(relay)
     with transaction.atomic():
-        room = limit - _take(claim, relay, limit, "purpose IN ('test', 'resend')", ())
-        campaigns = list(runnable(relay))
-        for index, campaign_id in enumerate(campaigns):
-            share = -(-room // (len(campaigns) - index))
-            room -= _take(claim, relay, share, "campaign_id = %s", (campaign_id,))
+        room = limit - _take_from(lanes, claim, relay, limit, None)
+        campaigns = runnable(relay)
+        payslips = campaigns.filter(kind=Kind.PAYSLIP)
+        # Newsletters have what payslips leave; within a kind no giant keeps the others waiting.
+        for ids in (list(payslips), list(campaigns.exclude(kind=Kind.PAYSLIP))):
+            for index, campaign_id in enumerate(ids):
+                share = -(-room // (len(ids) - index))
+                room -= _take_from(lanes, claim, relay, share, campaign_id)
         removed = _end_unsendable(claim)
         # One order for all: the most urgent first.
         deliveries = list(
@@ -103,24 +125,60 @@ def take(claim: Claim, relay: Relay, limit: int) -> tuple[list[Delivery], Counts
             .select_related("contact", "row")
             .order_by("-priority", "due_at", "id")
         )
-    return deliveries, removed
+    return by_turns(deliveries), removed
+
+
+# A campaign's rows, but those of a domain that a stop rule stopped on their relay.
+OF_CAMPAIGN = """campaign_id = %s AND NOT EXISTS (
+    SELECT 1 FROM campaigns_campaignstop s
+    WHERE s.campaign_id = campaigns_delivery.campaign_id AND s.lifted_at IS NULL
+      AND s.relay_id = campaigns_delivery.relay_id AND s.domain = campaigns_delivery.domain)"""
+
+
+def open_hours(prefix: str = "") -> Q:
+    """Campaigns whose sending hours are open now, or that have none; a tick moves the hours on."""
+    return Q(**{f"{prefix}sends_from": None}) | Q(
+        **{f"{prefix}sends_from__lte": Now(), f"{prefix}sends_until__gt": Now()}
+    )
 
 
 def runnable(relay: Relay) -> QuerySet[Campaign, int]:
     """Ids of the campaigns that send through this relay now, payslips first."""
+    stopped = CampaignStop.objects.filter(
+        campaign=OuterRef("pk"), relay=relay, domain="", lifted_at=None
+    )
     return (
         Campaign.objects.filter(
-            state=CampaignState.RUNNING, hold_reason="", relay=relay, planned_at__isnull=False
+            Q(relay=relay)
+            | Exists(CampaignRelay.objects.filter(campaign=OuterRef("pk"), relay=relay)),
+            ~Exists(stopped),
+            open_hours(),
+            state=CampaignState.RUNNING,
+            hold_reason="",
+            planned_at__isnull=False,
         )
         .order_by("-kind", "id")  # "payslip" before "newsletter"
         .values_list("pk", flat=True)
     )
 
 
-def _take(claim: Claim, relay: Relay, limit: int, which: str, values: tuple[int, ...]) -> int:
+def _take_from(
+    lanes: list[Lane], claim: Claim, relay: Relay, limit: int, campaign_id: int | None
+) -> int:
+    """Claims from each lane at most an equal share; of one campaign, or (None) tests and resends."""
+    which, owner = (SINGLES, ()) if campaign_id is None else (OF_CAMPAIGN, (campaign_id,))
+    taken = 0
+    for index, lane in enumerate(lanes):
+        share = lane.part(-(-(limit - taken) // (len(lanes) - index)))
+        if share > 0 and (not lane.skips or waits(lane, relay, campaign_id)):
+            number = _take(claim, relay, share, f"{which}{lane.sql}", (*owner, *lane.values))
+            lane.took(number)
+            taken += number
+    return taken
+
+
+def _take(claim: Claim, relay: Relay, limit: int, which: str, values: tuple[object, ...]) -> int:
     """Claims due rows of one kind; a row that another worker is claiming is passed over."""
-    if limit <= 0:
-        return 0
     locking = "FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -130,10 +188,21 @@ def _take(claim: Claim, relay: Relay, limit: int, which: str, values: tuple[int,
                 WHERE {which} AND relay_id = %s AND claim_id IS NULL
                   AND state IN ('queued', 'deferred') AND due_at <= %s
                 ORDER BY due_at, id LIMIT %s {locking})
-            """,  # noqa: S608 - `which` is one of two constants of this file
+            """,  # noqa: S608 - `which` is made of constants of this file and of lanes.py
             [claim.pk, *values, relay.pk, stamp(timezone.now()), limit],
         )
         return cursor.rowcount
+
+
+def by_turns(deliveries: list[Delivery]) -> list[Delivery]:
+    """The most urgent kind first, and within it one of each domain after the other."""
+    turns: Counter[tuple[int, str]] = Counter()
+    placed: list[tuple[int, int, Delivery]] = []
+    for delivery in deliveries:
+        lane = (delivery.priority, delivery.domain)
+        placed.append((-delivery.priority, turns[lane], delivery))
+        turns[lane] += 1
+    return [delivery for *_, delivery in sorted(placed, key=lambda place: place[:2])]
 
 
 def _end_unsendable(claim: Claim) -> Counts:
@@ -179,42 +248,48 @@ def end_rows(
 
 
 # `sending` too: a commit may have reached the database although its answer did not reach us. The
-# claim is this worker's alone, and it never asks about a row whose content has left.
+# claims are this worker's alone, and it never asks about a row whose content has left.
 BEGIN = """
-UPDATE campaigns_delivery SET state = 'sending', changed_at = %s, message_id = %s
-WHERE id = %s AND claim_id = %s AND state IN ('queued', 'deferred', 'sending')
-  AND deliver_until > %s
+UPDATE campaigns_delivery SET state = 'sending', claim_id = %(claim)s, changed_at = %(now)s,
+    message_id = %(message_id)s
+WHERE id = %(id)s AND claim_id IN (%(claim)s, %(lead)s) AND state IN ('queued', 'deferred', 'sending')
+  AND deliver_until > %(now)s
   AND EXISTS (SELECT 1 FROM campaigns_claim c
-              WHERE c.id = %s AND c.ended_at IS NULL AND c.lease_until > {clock})
+              WHERE c.id = %(claim)s AND c.ended_at IS NULL AND c.lease_until > {clock})
   AND (purpose IN ('test', 'resend') OR EXISTS (
         SELECT 1 FROM campaigns_campaign k
         WHERE k.id = campaign_id AND k.state = 'running' AND k.hold_reason = ''))
 """
 
 
-def begin_values(claim: Claim, delivery: Delivery) -> list[object]:
-    """The parameters of BEGIN."""
-    now = stamp(timezone.now())
-    return [now, delivery.message_id, delivery.pk, claim.pk, now, claim.pk]
+def begin(claim: Claim, delivery: Delivery, lead: Claim | None = None) -> bool:
+    """Marks one row `sending` over the claim's connection; only when this returns True and is
+    committed may content leave.
 
-
-def begin(claim: Claim, delivery: Delivery) -> bool:
-    """Marks one row `sending`; only when this returns True and is committed may content leave.
-
-    False: paused, cancelled, expired or no longer ours. It must not be sent.
+    The row was taken by `lead` (or by the claim itself) and from now on is the claim's: so each
+    claim has one row at most that may be in doubt. False: paused, cancelled, expired or no longer
+    ours. It must not be sent. message_commit.py has the same for many at once.
     """
+    values = {
+        "claim": claim.pk,
+        "lead": (lead or claim).pk,
+        "id": delivery.pk,
+        "message_id": delivery.message_id,
+        "now": stamp(timezone.now()),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(BEGIN.format(clock=database_clock()), begin_values(claim, delivery))
+        cursor.execute(BEGIN.format(clock=database_clock()), values)
         return cursor.rowcount == 1
 
 
-def close_claim(claim: Claim) -> None:
-    """Frees the waiting rows and the connection slot.
+def close_claims(claims: Sequence[Claim]) -> None:
+    """Frees their waiting rows and their connection slots.
 
     A claim that still has a `sending` row (a worker's bug) stays open: when its lease ends, the
     sweep says what that row is.
     """
-    sending = Delivery.objects.filter(claim=claim, state=DeliveryState.SENDING)
+    sending = Delivery.objects.filter(claim=OuterRef("pk"), state=DeliveryState.SENDING)
+    ids = [claim.pk for claim in claims]
     with transaction.atomic():
-        Delivery.objects.filter(claim=claim, state__in=WAITING).update(claim=None)
-        Claim.objects.filter(~Exists(sending), pk=claim.pk).update(ended_at=timezone.now())
+        Delivery.objects.filter(claim__in=ids, state__in=WAITING).update(claim=None)
+        Claim.objects.filter(~Exists(sending), pk__in=ids).update(ended_at=timezone.now())

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models.functions import Now
@@ -21,7 +22,8 @@ from redis import Redis
 
 from accounts.models import Relay
 from campaigns.mailer.throttle import MemoryLedger, Permit, Window, WindowKind
-from campaigns.models import Attempt, Claim, Probe
+from campaigns.models import Attempt, Claim, Probe, WarmUp
+from campaigns.pipeline.limited_domains import claims_beside, limit_of_group, sent_to
 from campaigns.pipeline.redis_ledger import RedisLedger
 from campaigns.pipeline.steady_ledger import SteadyLedger
 
@@ -49,15 +51,32 @@ class Ledger(Protocol):
 
 
 def windows_of(relay: Relay) -> list[Window]:
-    """All limits of the relay, which hold at once."""
-    return [
+    """All limits of the relay, which hold at once; while it warms up, also what today allows.
+
+    A batch that works past midnight keeps the day's amount, which is the smaller one.
+    """
+    windows = [
         Window(WindowKind(limit.window), limit.amount, limit.zone or None)
         for limit in relay.limits.all()
     ]
+    today = warm_up_window(relay)
+    return [*windows, today] if today else windows
+
+
+def warm_up_window(relay: Relay) -> Window | None:
+    """What the relay's warm-up allows on this day of its zone; None when it is over or not wanted."""
+    warm_up: WarmUp | None = getattr(relay, "warm_up", None)
+    if warm_up is None:
+        return None
+    amount = warm_up.ramp.amount_on(datetime.now(ZoneInfo(warm_up.zone)).date())
+    return None if amount is None else Window(WindowKind.DAY, amount, warm_up.zone)
 
 
 def sent_of(group: str) -> Iterator[tuple[str, datetime, datetime]]:
     """(name, start, end) of each message of the quota group that may still occupy a window."""
+    if limit := limit_of_group(group):
+        yield from sent_to(limit, datetime.now(UTC) - HISTORY - timedelta(hours=1))
+        return
     relays = list(Relay.objects.filter(quota_group=group).values_list("pk", flat=True))
     since = datetime.now(UTC) - HISTORY
     # A payslip's final reply may come ten minutes after the start.
@@ -75,6 +94,8 @@ def sent_of(group: str) -> Iterator[tuple[str, datetime, datetime]]:
 
 def open_claims_of(group: str) -> list[str]:
     """Claims whose worker may have a message in flight."""
+    if limit := limit_of_group(group):
+        return claims_beside(limit)
     claims = Claim.objects.filter(relay__quota_group=group, ended_at=None, lease_until__gt=Now())
     return [str(pk) for pk in claims.values_list("pk", flat=True)]
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Relay
-from campaigns.models import Campaign, Claim, Delivery
+from campaigns.models import Campaign, CampaignRelay, CampaignStop, Claim, Delivery
 from campaigns.models.campaign import CampaignState
 from campaigns.models.delivery import WAITING, DeliveryPurpose
+from campaigns.pipeline.claim import open_hours, runnable
+from campaigns.pipeline.lanes import anything_waits
 
 
 def relays_with_work() -> Iterator[tuple[int, int]]:
@@ -21,15 +24,10 @@ def relays_with_work() -> Iterator[tuple[int, int]]:
     """
     now = timezone.now()
     due = Delivery.objects.filter(state__in=WAITING, claim=None, due_at__lte=now)
-    running = Campaign.objects.filter(
-        Exists(due.filter(campaign=OuterRef("pk"))),
-        state=CampaignState.RUNNING,
-        hold_reason="",
-        planned_at__isnull=False,
-    )
     singles = due.filter(purpose__in=[DeliveryPurpose.TEST, DeliveryPurpose.RESEND])
     wanted = {
-        *running.values_list("relay_id", flat=True),
+        *_of_campaigns(Campaign.objects.all(), due, ""),
+        *_of_campaigns(CampaignRelay.objects.all(), due, "campaign__"),
         *singles.values_list("relay_id", flat=True),
     }
     ready = Relay.objects.filter(
@@ -40,5 +38,29 @@ def relays_with_work() -> Iterator[tuple[int, int]]:
     )
     for relay in ready.defer("secret", "ca_pem"):
         taken = Claim.objects.filter(relay=relay, ended_at=None, lease_until__gt=Now()).count()
-        if taken < relay.max_connections:
+        if taken < relay.max_connections and anything_waits(relay, runnable(relay)):
             yield relay.pk, relay.max_connections - taken
+
+
+def _of_campaigns(
+    rows: QuerySet[Any], due: QuerySet[Delivery], campaign: str
+) -> QuerySet[Any, int]:
+    """Relays of running campaigns, or of the rows that name several, with something due on them.
+
+    What a stop rule stopped on a relay, whole or for a domain, is nothing to start a worker for.
+    """
+    name = campaign.removesuffix("__") or "pk"
+    mine = due.filter(campaign=OuterRef(name), relay=OuterRef("relay"))
+    stopped = CampaignStop.objects.filter(
+        Q(domain="") | Q(domain=OuterRef("domain")),
+        campaign=OuterRef("campaign"),
+        relay=OuterRef("relay"),
+        lifted_at=None,
+    )
+    running = {
+        f"{campaign}state": CampaignState.RUNNING,
+        f"{campaign}hold_reason": "",
+        f"{campaign}planned_at__isnull": False,
+    }
+    found = rows.filter(open_hours(campaign), Exists(mine.exclude(Exists(stopped))), **running)
+    return found.values_list("relay_id", flat=True)
