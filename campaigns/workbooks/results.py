@@ -26,13 +26,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the user corrected; rows are Excel's numbers, columns 0-based indexes."""
+    """What the user corrected; rows are Excel's numbers, columns 0-based indexes.
+
+    With a `number_column` people without an address are rows too, with an empty one: somebody else
+    knows it by what stands in that column.
+    """
 
     header_rows: tuple[int, int] | None = None
     address_column: int | None = None
     name_column: int | None = None
     skipped: frozenset[int] = frozenset()
     unskipped: frozenset[int] = frozenset()
+    number_column: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -41,6 +46,7 @@ class Choices:
             "name_column": self.name_column,
             "skipped": sorted(self.skipped),
             "unskipped": sorted(self.unskipped),
+            "number_column": self.number_column,
         }
 
     @classmethod
@@ -52,6 +58,7 @@ class Choices:
             name_column=data["name_column"],
             skipped=frozenset(data["skipped"]),
             unskipped=frozenset(data["unskipped"]),
+            number_column=data["number_column"],
         )
 
 
@@ -90,7 +97,7 @@ class Reading:
 
     `address_column` and `name_column` are indexes into `columns`; `letters` holds the column's
     letter for each. `suggestions` maps a role (address, name, number, id, phone, department, net)
-    to a column's name. `recipients` is made from `rows` on demand, to keep memory flat.
+    to a column's name; `first_rows` is that of FirstRows. `recipients` is made from `rows` on demand, to keep memory flat.
     """
 
     outcome: str
@@ -109,6 +116,7 @@ class Reading:
     letters: list[str] = field(default_factory=list)
     suggestions: dict[str, str] = field(default_factory=dict)
     totals: dict[str, ColumnTotal] = field(default_factory=dict)
+    first_rows: dict[str, Any] = field(default_factory=dict)
 
     def fields(self, row: ReadRow) -> dict[str, str]:
         """A row's merge fields: every readable column but the address and the name."""

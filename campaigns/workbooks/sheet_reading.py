@@ -8,6 +8,7 @@ from campaigns.workbooks import words
 from campaigns.workbooks.addresses import Cleaned, clean, key
 from campaigns.workbooks.containers import Source
 from campaigns.workbooks.domains import suggest
+from campaigns.workbooks.first_rows import FirstRows
 from campaigns.workbooks.grid import Flaw, Sheet, SheetRow
 from campaigns.workbooks.header import Header, HeaderFinder
 from campaigns.workbooks.problems import (
@@ -60,6 +61,7 @@ class SheetReading:
         self._unreadable = False
         self._people = 0
         self._cleaned = (0, Cleaned())
+        self._first_rows = FirstRows(sheet)
         self.header = HeaderFinder(sheet).find(choices)
         if self.header is not None:
             self._sort_rows(self.header)
@@ -141,21 +143,24 @@ class SheetReading:
 
     def _take(self, header: Header, row: SheetRow) -> None:
         address = header.address
-        if address is None:
+        if address is None and self._choices.number_column is None:
             return
-        flaw = self._sheet.flaws.get((row.number, address))
-        if flaw:
+        flaw = self._sheet.flaws.get((row.number, address)) if address is not None else None
+        if flaw and address is not None:
             self._flawed(row, address, flaw)
             return
         cleaned = self._addresses(row)
-        if not cleaned.emails and not cleaned.rejected:
-            self._no_address(row, address)
-        for raw, why in cleaned.rejected:
-            self._reject(row, address, raw, why)
+        known_elsewhere = not cleaned.rejected and self._choices.number_column is not None
+        if address is not None:
+            if not cleaned.emails and not cleaned.rejected and not known_elsewhere:
+                self._no_address(row, address)
+            for raw, why in cleaned.rejected:
+                self._reject(row, address, raw, why)
         cells = [self._readable(row, column) for column in header.indexes]
-        if cleaned.emails:
+        emails = list(cleaned.emails) or ([""] if known_elsewhere else [])
+        if emails:
             self._unreadable = self._unreadable or None in cells
-            self._add_recipients(header, row, cleaned, tuple(cells))
+            self._add_recipients(header, row, emails, tuple(cells))
 
     def _no_address(self, row: SheetRow, column: int) -> None:
         self._add_invalid(row.number, column, row.text(column), "no address")
@@ -185,10 +190,10 @@ class SheetReading:
         return None
 
     def _add_recipients(
-        self, header: Header, row: SheetRow, cleaned: Cleaned, cells: tuple[str | None, ...]
+        self, header: Header, row: SheetRow, emails: list[str], cells: tuple[str | None, ...]
     ) -> None:
         name = row.text(header.name).strip() if header.name is not None else ""
-        for part, email in enumerate(cleaned.emails, start=1):
+        for part, email in enumerate(emails, start=1):
             self._rows.append(ReadRow(row.number, part, email, name, cells))
             domain = email.rpartition("@")[2]
             if suggestion := suggest(domain):
@@ -234,12 +239,15 @@ class SheetReading:
                 for c, total in totals.items()
                 if total.shown or words.is_summable(header.names[place[c]])
             },
+            first_rows=self._first_rows.as_json({row["row"] for row in self._skipped}),
         )
 
     def _find_duplicates(self, header: Header) -> list[dict[str, Any]]:
         first: dict[str, int] = {}
         duplicates = []
         for row in self._rows:
+            if not row.email:
+                continue
             first_row = first.setdefault(key(row.email), row.number)
             if first_row == row.number:
                 continue
@@ -265,7 +273,7 @@ class SheetReading:
     def _say_what_is_missing(self, header: Header) -> None:
         if not header.rows:
             self._problem(None, None, ProblemKind.NO_HEADER)
-        if header.address is None:
+        if header.address is None and self._choices.number_column is None:
             self._problem(None, None, ProblemKind.NO_ADDRESS_COLUMN)
 
 
