@@ -57,6 +57,8 @@ class Claim(models.Model):
     # The database server's start time: after its restart, outcomes committed asynchronously may
     # be lost, so an open claim of a dead worker is in doubt as a whole (design, Durability).
     server_started_at = models.CharField(max_length=40, blank=True)
+    # A direct relay's connection is one to this recipient domain's own servers; else blank.
+    domain = models.CharField(max_length=253, blank=True, default="", db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
