@@ -24,6 +24,7 @@ from campaigns.views import (
     public,
     recall,
     relays,
+    reply_rules,
     result,
     slip,
     subscribing,
@@ -127,6 +128,14 @@ urlpatterns = [
     path("mailboxes/", mailboxes.mailboxes, name="mailboxes"),
     path("mailboxes/new/", mailboxes.mailbox_new, name="mailbox_new"),
     path("mailboxes/<int:pk>/", mailboxes.mailbox, name="mailbox"),
+    path("relays/<int:pk>/rules/", reply_rules.relay_rules, name="relay_rules"),
+    path("relays/<int:pk>/rules/new/", reply_rules.relay_rule_new, name="relay_rule_new"),
+    path("relays/<int:pk>/rules/shipped/", reply_rules.relay_shipped, name="relay_shipped"),
+    path("relays/<int:pk>/rules/caught/", reply_rules.relay_caught, name="relay_caught"),
+    path("rules/<int:pk>/", reply_rules.rule, name="rule"),
+    path("rules/<int:pk>/enable/", reply_rules.rule_switch, {"on": True}, name="rule_enable"),
+    path("rules/<int:pk>/disable/", reply_rules.rule_switch, {"on": False}, name="rule_disable"),
+    path("rules/<int:pk>/delete/", reply_rules.rule_delete, name="rule_delete"),
     path("mailboxes/<int:pk>/probe/", mailboxes.mailbox_probe, name="mailbox_probe"),
     path(
         "mailboxes/<int:pk>/enable/", mailboxes.mailbox_switch, {"on": True}, name="mailbox_enable"

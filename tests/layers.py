@@ -104,6 +104,7 @@ LAYERS = (
             "campaigns.mailer",
             "campaigns.workbooks",
             "campaigns.documents",
+            "campaigns.alert_texts",
         ),
         never=(*HTTP, "celery"),
     ),
@@ -142,17 +143,32 @@ LAYERS = (
     Layer("campaigns.problem_texts", may=("campaigns.workbooks",), only=("django",), never=HTTP),
     # And for what the DNS doctor found.
     Layer("campaigns.domain_texts", may=("campaigns.mailer",), only=("django",), never=HTTP),
+    # And for what a reply rule says and does, and for alerts, whose texts a worker sends too.
+    Layer(
+        "campaigns.rule_texts",
+        may=("campaigns.mailer", "campaigns.reasons"),
+        only=("django",),
+        never=HTTP,
+    ),
+    Layer(
+        "campaigns.alert_texts",
+        may=("accounts.models", "campaigns.models", "campaigns.reasons"),
+        only=("django",),
+        never=HTTP,
+    ),
     # Rule 5.
     Layer(
         "campaigns.views",
         may=(
             "accounts",
+            "campaigns.alert_texts",
             "campaigns.domain_texts",
             "campaigns.forms",
             "campaigns.models",
             "campaigns.pipeline",
             "campaigns.problem_texts",
             "campaigns.reasons",
+            "campaigns.rule_texts",
             "campaigns.templatetags",
         ),
         never=(*MAIL_AND_SHEETS, "celery", "redis"),

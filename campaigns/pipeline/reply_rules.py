@@ -7,7 +7,8 @@ tried on what servers have answered before anybody saves it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,9 +16,15 @@ from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Relay, Team
-from campaigns.mailer.reply import Outcome, Phase, Reply, Scope, rule_for
+from campaigns.mailer.reply import Outcome, Phase, Reply, Scope, Verdict, classify, rule_for
 from campaigns.mailer.reply import ReplyRule as Rule
-from campaigns.mailer.reply_patterns import PatternFault, codes_of, statuses_of, words_of
+from campaigns.mailer.reply_patterns import (
+    MAX_PIECES,
+    PatternFault,
+    codes_of,
+    statuses_of,
+    words_of,
+)
 from campaigns.mailer.reply_reasons import Reason
 from campaigns.mailer.reply_rules import RULES
 from campaigns.models import Attempt, ReplyRule, ShippedRuleOff
@@ -29,7 +36,7 @@ log = logging.getLogger(__name__)
 LATELY = timedelta(days=7)
 PAST_REPLIES = 2000
 
-_EFFECT = {
+_EFFECT: dict[RuleAction, tuple[Scope, Outcome, Reason]] = {
     RuleAction.PARK_RELAY: (Scope.RELAY, Outcome.DEFERRED, Reason.RATE_LIMITED),
     RuleAction.PARK_DOMAIN: (Scope.DOMAIN, Outcome.DEFERRED, Reason.RATE_LIMITED),
     RuleAction.RETRY: (Scope.RECIPIENT, Outcome.DEFERRED, Reason.TEMPORARY),
@@ -37,6 +44,8 @@ _EFFECT = {
     RuleAction.REFUSE: (Scope.RECIPIENT, Outcome.REFUSED, Reason.REFUSED),
     RuleAction.HOLD: (Scope.CONTENT, Outcome.DEFERRED, Reason.SPAM),
 }
+
+_SHIPPED = {rule.key: rule for rule in RULES}
 
 
 def rules_of(relay: Relay) -> tuple[Rule, ...]:
@@ -70,7 +79,7 @@ def compiled(row: ReplyRule) -> Rule:
     """A row as the pure rule; raises PatternFault or ValueError for what no form lets pass."""
     action = RuleAction(row.action)
     scope, outcome, meaning = _EFFECT[action]
-    wanted = (Phase(row.phase),) if row.phase else ()
+    wanted: tuple[Phase, ...] = (Phase(row.phase),) if row.phase else ()
     if action.is_about_recipient:
         phases = tuple(Phase(one) for one in ABOUT_RECIPIENT)
         if not set(wanted) <= set(phases):
@@ -115,6 +124,48 @@ def row_of(rule: Rule, relay: Relay) -> ReplyRule:
         reason=str(rule.meaning),
         copied_from=rule.key,
     )
+
+
+def find(key: str, team_id: int) -> Rule | None:
+    """The rule with this key, shipped or own; None for one that is gone."""
+    return find_all([key], team_id)[key]
+
+
+def find_all(keys: Iterable[str], team_id: int) -> dict[str, Rule | None]:
+    """The same for many, with one query at most."""
+    found = {key: _SHIPPED.get(key) for key in keys}
+    own = [int(key[4:]) for key in found if key.startswith("own:") and key[4:].isdecimal()]
+    if own:
+        rows = ReplyRule.objects.filter(pk__in=own, team=team_id)
+        found |= {row.key: compiled(row) for row in rows}
+    return found
+
+
+# Trying a reply out ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A pasted reply as we read it, the rule that speaks about it (None: its code does) and the verdict."""
+
+    reply: Reply
+    rule: Rule | None
+    verdict: Verdict
+
+
+_REPLY = re.compile(r"(?<![\d.])([45]\d\d)[ \t-]")
+
+
+def tried(pasted: str, phase: str, rules: Sequence[Rule]) -> Trial | None:
+    """What the rules make of a reply as somebody pasted it, also out of a log; None where none is in it."""
+    found = _REPLY.search(pasted)
+    if found is None:
+        return None
+    code = found[1]
+    repeated = re.compile(rf"^\s*{code}[ \t-]")
+    lines = [repeated.sub("", line).encode() for line in pasted[found.start() :].splitlines()]
+    reply, at = Reply.parse(int(code), lines), Phase(phase)
+    return Trial(reply, rule_for(at, reply, rules), classify(at, reply, rules))
 
 
 # What rules caught ---------------------------------------------------------------------------------
@@ -179,3 +230,15 @@ def would_catch(rule: Rule, past: Iterable[Past]) -> list[Past]:
         for one in past
         if not (one.sealed and rule.words) and rule_for(Phase(one.attempt.phase), one.reply, [rule])
     ]
+
+
+_NAMES_SOMEBODY = re.compile(
+    r"<?\S{0,64}@\S{0,255}|\b\d{1,3}(?:\.\d{1,3}){3}\b|\S*[0-9A-Fa-f]{10,}\S*"
+)
+
+
+def phrase_of(text: str) -> str:
+    """A reply's words as a phrase: addresses, IP addresses and ids, which differ each time, are stars."""
+    phrase = _NAMES_SOMEBODY.sub("*", re.sub(r"https?://\S+", "*", text[:300]))
+    pieces = [piece.strip() for piece in phrase.split("*") if len(piece.strip()) > 2]
+    return " * ".join(pieces[:MAX_PIECES])[:200].strip()

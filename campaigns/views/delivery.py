@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.models import Right
 from campaigns.forms.campaign import ResolveForm
 from campaigns.forms.resend import ResendForm
 from campaigns.models import Campaign, Delivery
@@ -51,14 +52,19 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
         "readable": readable,
         "reason": sentence(found.reason),
         "attempts": [
-            {"attempt": attempt, "phase": PHASES.get(attempt.phase, attempt.phase), **text}
+            {
+                "attempt": attempt,
+                "phase": PHASES.get(attempt.phase, attempt.phase),
+                "may_rule": Right.RELAYS in request.rights and (attempt.code or 0) >= 400,
+                **text,
+            }
             for attempt in found.tries.select_related("relay").order_by("started_at", "pk")
-            for text in [_text(attempt, found.campaign, readable=readable)]
+            for text in [readable_text(attempt, found.campaign, readable=readable)]
         ],
         "feedback": [
             {"report": report, "reason": sentence(report.reason), **text}
             for report in found.feedback.order_by("received_at", "pk")
-            for text in [_text(report, found.campaign, readable=readable)]
+            for text in [readable_text(report, found.campaign, readable=readable)]
         ],
         "is_test": found.purpose == DeliveryPurpose.TEST,
         "may_resolve": may_act and found.state == DeliveryState.IN_DOUBT,
@@ -131,7 +137,7 @@ def _found(request: HttpRequest, pk: int) -> Delivery:
     return get_object_or_404(rows.defer("relay__secret", "relay__ca_pem"), pk=pk)
 
 
-def _text(row: Any, campaign: Campaign, *, readable: bool) -> dict[str, Any]:
+def readable_text(row: Any, campaign: Campaign, *, readable: bool) -> dict[str, Any]:
     """`text`, or `locked` where there is one that this reader may not see, or that is destroyed."""
     if not row.sealed_text:
         # A newsletter's; of a payslip only what was never content.

@@ -10,7 +10,6 @@ from django.db.models import ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -23,6 +22,7 @@ from campaigns.pipeline import probe as probing
 from campaigns.pipeline.usage import fills_of
 from campaigns.reasons import sentence
 from campaigns.views.access import member
+from campaigns.views.parks import lately, why_parked
 from campaigns.views.probes import badge_of, shown, with_last_probe
 
 
@@ -90,6 +90,7 @@ def relay(request: HttpRequest, pk: int) -> HttpResponse:
         "probe": shown(newest),
         "form": form,
         "in_use": _is_used(stored),
+        "lately": lately(stored),
     }
     return render(
         request, "campaigns/relays/relay.html", context, status=422 if form.is_bound else 200
@@ -149,12 +150,7 @@ def standing_of(relay: Relay, probe_state: str | None) -> Standing:
     if not relay.enabled:
         return Standing("disabled", sentence(relay.park_reason))
     if relay.parked_until is not None and relay.parked_until > timezone.now():
-        until = date_format(timezone.localtime(relay.parked_until), "m-d H:i")
-        return Standing(
-            "parked",
-            _("暂停至 %(until)s：%(why)s")
-            % {"until": until, "why": sentence(relay.park_reason) or _("服务器要求放慢。")},
-        )
+        return Standing("parked", why_parked(relay))
     return Standing(badge_of(probe_state))
 
 
@@ -165,7 +161,7 @@ def provider_of(relay: Relay) -> str:
 
 def _unpark(relay: Relay, **more: object) -> None:
     Relay.objects.filter(pk=relay.pk).update(
-        parked_until=None, park_reason="", resting_until=None, **more
+        parked_until=None, park_reason="", park_rule="", resting_until=None, **more
     )
     announce("tick")
 

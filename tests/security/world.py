@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import models
 
 from accounts.models import BounceMailbox, Role, Team
-from campaigns.models import DomainCheck, Probe, Suppression
+from campaigns.models import DomainCheck, Probe, ReplyRule, Suppression
 from tests.views.scene import Scene, deliveries
 
 EVERY_ROLE = tuple(Role)
@@ -43,6 +43,9 @@ class World(Scene):
             "template": self.campaign.template_id or 0,
             "relay": relay.pk,
             "probe": Probe.objects.create(team=self.team, relay=relay, asked_by=self.hr).pk,
+            "rule": ReplyRule.objects.create(
+                team=self.team, relay=relay, code="450", action="retry", sentence="慢一点"
+            ).pk,
             "mailbox": self.mailbox.pk,
             "key": self.key().pk,
             "suppression": blocked.pk,
