@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-import chinese_calendar
+import chinese_calendar  # type: ignore[import-untyped]  # it has none
 
 # Days: how far ahead an opening is looked for. No set of weekdays or holidays closes so long.
 _HORIZON = 60
