@@ -152,8 +152,10 @@ def _exchange(
     client.sock, client.auto_open = sock, 0
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     client.request("POST", target, octets, dict(headers))
-    answer = client.getresponse()
-    body = answer.read(MAX_BODY + 1)
-    if len(body) > MAX_BODY:
-        raise PostFailure("flooded")
-    return Answer(answer.status, body)
+    with client.getresponse() as answer:
+        body = answer.read(MAX_BODY + 1)
+        if len(body) > MAX_BODY:
+            raise PostFailure("flooded")
+        if answer.length:  # less came than was promised
+            raise PostFailure("protocol")
+        return Answer(answer.status, body)
