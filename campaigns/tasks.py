@@ -27,6 +27,7 @@ from campaigns.pipeline import (
     load,
     plan,
     probe,
+    restored,
     send,
     sweep,
     work,
@@ -63,6 +64,7 @@ def worker_name() -> str:
 @shared_task(name="campaigns.tick")
 def tick() -> None:
     """Starts due campaigns, repairs, and gives every free slot of a relay with work a task."""
+    restored.look()
     for campaign_id in plan.start_due():
         plan_campaign.delay(campaign_id)
     sweep.sweep()

@@ -31,6 +31,7 @@ from campaigns.models.campaign import CampaignState
 from campaigns.models.contact import MemberStatus
 from campaigns.models.delivery import WAITING, DeliveryPurpose, DeliveryState
 from campaigns.models.template import Kind
+from campaigns.pipeline import restored
 from campaigns.pipeline.clock import database_clock, stamp
 from campaigns.pipeline.counts import Counts, add
 from campaigns.pipeline.lanes import SINGLES, Lane, lanes_of, waits
@@ -49,10 +50,15 @@ def open_claim(relay_id: int, worker: str) -> Claim | None:
 def open_claims(relay_id: int, worker: str, most: int) -> list[Claim]:
     """Up to so many connection slots of the relay, as many as are free.
 
-    The relay's row is locked meanwhile, so that two workers never both take the last slot.
+    The relay's row is locked meanwhile, so that two workers never both take the last slot. None in
+    a restored copy of the database, which is looked for first.
     """
+    restored.look()
     with transaction.atomic():
-        relay = Relay.objects.select_for_update().filter(pk=relay_id, enabled=True).first()
+        relays = Relay.objects.select_for_update(of=("self",)).filter(
+            pk=relay_id, enabled=True, team__sending_off_at=None
+        )
+        relay = relays.first()
         if relay is None or not ready(relay):
             return []
         taken = Claim.objects.filter(relay=relay, ended_at=None, lease_until__gt=Now()).count()

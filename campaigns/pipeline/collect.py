@@ -25,6 +25,7 @@ from campaigns.mailer import bounce
 from campaigns.mailer.pop3 import Maildrop
 from campaigns.mailer.pop3_errors import NEEDS_PERSON, MaildropFailure, Problem
 from campaigns.models import MaildropMessage
+from campaigns.pipeline import restored
 from campaigns.pipeline.poll_lease import PollLease
 from campaigns.pipeline.recording import BROKE, FLOODED, PENDING, judge, postpone, record
 from campaigns.pipeline.relay_settings import maildrop_settings
@@ -52,10 +53,16 @@ Listed = dict[str, tuple[int, int]]  # MaildropMessage.uidl → (message number,
 
 
 def due() -> list[int]:
-    """Ids of the enabled mailboxes that nobody polls now and that need no person first."""
+    """Ids of the enabled mailboxes that nobody polls now and that need no person first.
+
+    None of a restored copy's: it would delete what the original has yet to read.
+    """
+    restored.look()
     now = timezone.now()
     free = Q(poll_lease_until=None) | Q(poll_lease_until__lte=now)
-    found = BounceMailbox.objects.filter(free, enabled=True).order_by("polled_at", "pk")
+    found = BounceMailbox.objects.filter(free, enabled=True, team__sending_off_at=None).order_by(
+        "polled_at", "pk"
+    )
     return [
         pk
         for pk, error, at in found.values_list("pk", "last_error", "polled_at")
@@ -65,6 +72,9 @@ def due() -> list[int]:
 
 def poll(mailbox_id: int) -> None:
     """Reads what is new in a mailbox and removes what is recorded; `last_error` says how it went."""
+    restored.look()
+    if BounceMailbox.objects.filter(pk=mailbox_id, team__sending_off_at__isnull=False).exists():
+        return
     lease = PollLease.take(mailbox_id)
     if lease is None:
         return

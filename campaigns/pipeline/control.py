@@ -22,7 +22,7 @@ from campaigns.models.delivery import (
     DeliveryState,
 )
 from campaigns.models.signals import announce
-from campaigns.pipeline import counts, release
+from campaigns.pipeline import counts, release, stop_rules
 from campaigns.pipeline.claim import end_rows
 from campaigns.pipeline.compose import source_of
 from campaigns.pipeline.layouts import columns_of, drawn_of
@@ -91,10 +91,11 @@ def pause(campaign: Campaign) -> bool:
     )
 
 
-def resume(campaign: Campaign) -> bool:
+def resume(campaign: Campaign, user: User | None = None) -> bool:
     """paused → running, and a hold is lifted; what was sent is not sent again.
 
-    Not the hold for a second person: that is `release.release`.
+    Not the hold for a second person: that is `release.release`. A stop rule that a person lifted
+    does not fire again for what happened before.
     """
     with transaction.atomic():
         resumed = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.PAUSED).update(
@@ -105,6 +106,8 @@ def resume(campaign: Campaign) -> bool:
             .exclude(hold_reason__in=["", Hold.RELEASE_AWAITED])
             .update(hold_reason="", scheduled_at=timezone.now())
         )
+        if lifted:
+            stop_rules.lift_hold(campaign, user)
         if resumed or lifted:
             announce("tick")
     return bool(resumed or lifted)

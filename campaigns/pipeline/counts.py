@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Count, F
 from django.utils import timezone
 
-from campaigns.models import Campaign, CampaignCount, Delivery, Feedback
+from campaigns.models import Campaign, CampaignCount, CampaignRelay, Delivery, Feedback
 from campaigns.models.delivery import DeliveryPurpose
 from campaigns.models.feedback import FeedbackKind
 
@@ -78,4 +78,24 @@ def recount(campaign_id: int) -> dict[str, int]:
             update_fields=["number"],
         )
         Campaign.objects.filter(pk=campaign_id).update(counted_at=timezone.now())
+    _recount_relays(campaign_id)
     return numbers
+
+
+def _recount_relays(campaign_id: int) -> None:
+    """What each of several relays carries, by state; a campaign of one relay has no such rows."""
+    carriers = list(CampaignRelay.objects.filter(campaign=campaign_id).only("relay_id"))
+    if not carriers:
+        return
+    by_relay: dict[int, dict[str, int]] = {carrier.relay_id: {} for carrier in carriers}
+    grouped = (
+        Delivery.objects.filter(campaign=campaign_id, relay__in=by_relay)
+        .exclude(purpose=DeliveryPurpose.TEST)
+        .values_list("relay_id", "state")
+        .annotate(Count("pk"))
+        .order_by()
+    )
+    for relay_id, state, number in grouped:
+        by_relay[relay_id][state] = number
+    for carrier in carriers:
+        CampaignRelay.objects.filter(pk=carrier.pk).update(counts=by_relay[carrier.relay_id])

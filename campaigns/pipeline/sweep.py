@@ -13,12 +13,14 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from campaigns.models import Campaign, Claim, Delivery
+from campaigns.models import Campaign, CampaignEvent, Claim, Delivery
 from campaigns.models.campaign import CampaignState, InDoubtPolicy
+from campaigns.models.carrying import EventKind
 from campaigns.models.delivery import OPEN, WAITING, DeliveryPurpose, DeliveryState
 from campaigns.models.template import Kind
-from campaigns.pipeline import counts
+from campaigns.pipeline import counts, failover, retry_failed, stop_rules
 from campaigns.pipeline.claim import end_rows, server_is_new, server_started_at
 from campaigns.pipeline.ledger import ledger
 from campaigns.pipeline.steady_ledger import LedgerAway
@@ -29,11 +31,14 @@ RECOUNT_AFTER = timedelta(seconds=30)
 
 
 def sweep() -> None:
-    """Dead claims, expired rows, finished campaigns, counts."""
+    """Dead claims, expired rows, work of relays that are away, finished campaigns, counts, stop rules."""
     end_dead_claims()
     expire()
+    retry_failed.work_off()
+    failover.move_stranded()
     finish()
     recount_running()
+    stop_rules.judge()
 
 
 def end_dead_claims() -> int:
@@ -78,7 +83,13 @@ def _doubt(rows: QuerySet[Delivery]) -> None:
     """By the campaign's policy: asked, sent again with the same Message-ID, or taken as accepted."""
     now = timezone.now()
     by_policy = {
-        InDoubtPolicy.RESEND: {"state": DeliveryState.QUEUED, "claim": None, "due_at": now},
+        # The note keeps it from ever going to another relay, or being tried again as a failure.
+        InDoubtPolicy.RESEND: {
+            "state": DeliveryState.QUEUED,
+            "claim": None,
+            "due_at": now,
+            "resolved_note": str(_("按活动的设置再发一次")),
+        },
         InDoubtPolicy.ACCEPT: {"state": DeliveryState.ACCEPTED},
         InDoubtPolicy.ASK: {"state": DeliveryState.IN_DOUBT},
     }
@@ -102,12 +113,16 @@ def expire() -> None:
 
 
 def finish() -> None:
-    """A running, planned campaign without open rows is finished; in_doubt counts as an end."""
+    """A running, planned campaign without open rows is finished; in_doubt counts as an end. Not
+    while a retry that a person asked for is still to be queued."""
     open_rows = Delivery.objects.filter(campaign=OuterRef("pk"), state__in=OPEN).exclude(
         purpose=DeliveryPurpose.TEST
     )
+    asked = CampaignEvent.objects.filter(
+        campaign=OuterRef("pk"), kind=EventKind.RETRIED, done_at=None
+    )
     done = Campaign.objects.filter(
-        ~Exists(open_rows), state=CampaignState.RUNNING, planned_at__isnull=False
+        ~Exists(open_rows), ~Exists(asked), state=CampaignState.RUNNING, planned_at__isnull=False
     )
     for campaign_id in list(done.values_list("pk", flat=True)):
         counts.recount(campaign_id)

@@ -35,6 +35,7 @@ def relays_with_work() -> Iterator[tuple[int, int]]:
         Q(resting_until=None) | Q(resting_until__lte=now),
         pk__in=wanted,
         enabled=True,
+        team__sending_off_at=None,
     )
     for relay in ready.defer("secret", "ca_pem"):
         taken = Claim.objects.filter(relay=relay, ended_at=None, lease_until__gt=Now()).count()
