@@ -82,7 +82,8 @@ def campaign_pause(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def campaign_resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Continues a paused campaign, and lifts a hold."""
-    return _answer(request, pk, control.resume(own_campaign(request, pk)), _("继续发送。"))
+    done = control.resume(own_campaign(request, pk), request.user)
+    return _answer(request, pk, done, _("继续发送。"))
 
 
 @member()
