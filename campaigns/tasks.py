@@ -29,6 +29,7 @@ from campaigns.pipeline import (
     probe,
     restored,
     send,
+    sending_hours,
     sweep,
     work,
 )
@@ -65,6 +66,7 @@ def worker_name() -> str:
 def tick() -> None:
     """Starts due campaigns, repairs, and gives every free slot of a relay with work a task."""
     restored.look()
+    sending_hours.refresh()
     for campaign_id in plan.start_due():
         plan_campaign.delay(campaign_id)
     sweep.sweep()

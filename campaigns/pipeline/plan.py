@@ -112,11 +112,13 @@ def _statement(
 ) -> tuple[str, list[object], list[object]]:
     """The INSERT; its values before those of the recipients, and after them."""
     now = timezone.now()
+    # What may not leave before its hours open does not grow old meanwhile.
+    opens = max(now, campaign.sends_from or now)
     shares: list[str] = []
     values: list[object] = []
     for slot, index in enumerate(rounds):
         relay = carriers[index].relay
-        until = now + timedelta(hours=relay.deliver_hours)
+        until = opens + timedelta(hours=relay.deliver_hours)
         shares.append("(%s, %s, %s)")
         values += [slot, relay.pk, stamp(until)]
     # A single share needs no numbering of the recipients.
