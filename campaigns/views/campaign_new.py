@@ -14,11 +14,19 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import Relay, Right
 from campaigns.forms.campaign import LIST, WORKBOOK, CampaignForm
-from campaigns.forms.payslip import ATTACHMENT, SETTINGS, PayslipForm
-from campaigns.models import Campaign, ContactList, ContentGrant, MessageTemplate, Workbook
+from campaigns.forms.payslip import ATTACHMENT, AUTOMATIC, SETTINGS, PayslipForm
+from campaigns.models import (
+    Campaign,
+    ContactList,
+    ContentGrant,
+    MessageTemplate,
+    PayslipLayout,
+    Workbook,
+)
 from campaigns.models.campaign import CampaignState
 from campaigns.models.template import Kind
 from campaigns.models.workbook import Purpose
+from campaigns.pipeline import layouts
 from campaigns.views.access import member
 from campaigns.views.found import (
     must_have,
@@ -91,7 +99,12 @@ def _edit(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         workbooks=workbooks,
     )
     if request.method == "POST" and form.is_valid():
-        if not _store(request, form.save(commit=False)):
+        changed = form.save(commit=False)
+        if isinstance(form, PayslipForm) and form.makes_layout:
+            changed.layout = layouts.make(
+                team=request.team, user=request.user, workbook=changed.workbook, name=changed.name
+            )
+        if not _store(request, changed):
             messages.error(request, _("只有草稿能修改。"))
         return redirect("campaigns:campaign", form.instance.pk)
     context = {
@@ -124,6 +137,8 @@ def _refuse_foreign(request: HttpRequest, kind: str, workbooks) -> None:
     given = request.POST if request.method == "POST" else request.GET
     named(MessageTemplate.objects.filter(team=request.team, kind=kind), given.get("template"))
     named(Relay.objects.filter(team=request.team), given.get("relay"))
+    if (layout := given.get("layout")) != AUTOMATIC:
+        named(PayslipLayout.objects.filter(team=request.team), layout)
     audience, _colon, number = given.get("audience", "").partition(":")
     lists = ContactList.objects.filter(team=request.team)
     named(lists if audience == LIST else workbooks, number)
@@ -146,14 +161,21 @@ def _suggested(
         initial["name"] = _("%(name)s（更正）") % {"name": campaign.corrects.name}
     if last is not None:
         names = ("template", "relay", "from_name", "from_address", "reply_to", "in_doubt_policy")
-        names += SETTINGS if last.is_payslip else ()
+        names += SETTINGS[2:] if last.is_payslip else ()
+        if last.is_payslip:
+            # Without a template of its own it needs a layout: the last one, or a new one.
+            initial["layout"] = last.layout_id or ("" if last.template_id else AUTOMATIC)
         # A column's name belongs to the content.
         names += ATTACHMENT if last.is_payslip and last.content_visible_to(request.user) else ()
         return initial | {name: getattr(last, name) for name in names}
     relay = only(Relay.objects.filter(team=request.team, enabled=True))
     whole = [entry for entry in relay.from_addresses if entry[:1] != "@"] if relay else []
+    if kind == Kind.PAYSLIP:
+        mine = only(PayslipLayout.objects.filter(team=request.team))
+        initial["layout"] = mine.pk if mine else AUTOMATIC
+    else:
+        initial["template"] = only(MessageTemplate.objects.filter(team=request.team, kind=kind))
     return initial | {
-        "template": only(MessageTemplate.objects.filter(team=request.team, kind=kind)),
         "relay": relay,
         "from_address": whole[0] if whole else "",
     }
@@ -169,7 +191,7 @@ def _missing(form: CampaignForm) -> list[str]:
     """What has to be there first, with where to make it."""
     wanted = [
         ("audience", len(form.fields["audience"].choices) > 1),
-        ("template", form.templates.exists()),
+        ("template", form.templates.exists() or form.kind == Kind.PAYSLIP),
         ("relay", form.relays.exists()),
     ]
     return [name for name, there in wanted if not there]
