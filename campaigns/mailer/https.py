@@ -72,11 +72,12 @@ def post(
     headers: Mapping[str, str] | None = None,
     allow_private: bool = False,
     seconds: float = 20.0,
+    ca_pem: str | None = None,
     resolver: Resolver = resolve,
     connector: Connector = connect_tcp,
 ) -> Answer:
     """Sends a form (a mapping) or octets whose type the headers name. Ends within `seconds`, however slowly the
-    answer drips in. Raises `PostFailure`."""
+    answer drips in. `ca_pem` replaces the system's authorities. Raises `PostFailure`."""
     parts = checked(url, allow_private=allow_private)
     given = {"Accept": "application/json", "Connection": "close", **(headers or {})}
     if isinstance(body, bytes):
@@ -84,7 +85,7 @@ def post(
     else:
         octets = urlencode(body).encode("ascii")
         given["Content-Type"] = "application/x-www-form-urlencoded"
-    sock = _connected(parts, allow_private, seconds, resolver, connector)
+    sock = _connected(parts, allow_private, seconds, resolver, connector, ca_pem)
     with contextlib.closing(sock), _cut_after(sock, seconds) as cut:
         try:
             answer = _exchange(sock, parts, octets, given)
@@ -102,6 +103,7 @@ def _connected(
     seconds: float,
     resolver: Resolver,
     connector: Connector,
+    ca_pem: str | None,
 ) -> socket.socket:
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -121,7 +123,7 @@ def _connected(
     if parts.scheme == "http":
         return sock
     try:
-        return wrap(sock, host, None, seconds)
+        return wrap(sock, host, ca_pem, seconds)
     except TlsFailure as failure:
         raise PostFailure(failure.reason.value) from None
 
