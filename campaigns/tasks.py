@@ -28,6 +28,7 @@ from campaigns.pipeline import (
     plan,
     probe,
     restored,
+    rotate_keys,
     send,
     sending_hours,
     sweep,
@@ -126,11 +127,18 @@ def check_domains() -> None:
     domain_check.sync()
     for row_id in domain_check.due():
         check_domain.delay(row_id)
+    for key_id in rotate_keys.waiting():
+        look_for_record.delay(key_id)
 
 
 @shared_task(name="campaigns.check_domain")
 def check_domain(row_id: int) -> None:
     domain_check.run(row_id)
+
+
+@shared_task(name="campaigns.look_for_record")
+def look_for_record(key_id: int) -> None:
+    rotate_keys.look(key_id)
 
 
 @shared_task(name="campaigns.run_probe")
@@ -151,6 +159,7 @@ _BY_KIND = {
     "import_suppressions": import_suppressed,
     "run_probe": run_probe,
     "check_domain": check_domain,
+    "look_for_record": look_for_record,
 }
 
 

@@ -67,6 +67,14 @@ def dns_record(algorithm: Algorithm, public: str) -> str:
     return f"v=DKIM1; k={Algorithm(algorithm).value}; p={public}"
 
 
+def check_names(domain: str, selector: str) -> None:
+    """Raises `SigningFault` for what cannot stand in d= or s= (RFC 6376 section 3.1)."""
+    if not _DOMAIN.fullmatch(domain):
+        raise SigningFault("domain", f"“{domain[:80]}”不是合规的域名（须为小写的 A-label）")
+    if not _SELECTOR.fullmatch(selector):
+        raise SigningFault("selector", f"“{selector[:80]}”不是合规的选择器")
+
+
 class Signer:
     """Signs messages for one domain and selector; safe to share between threads.
 
@@ -74,10 +82,7 @@ class Signer:
     """
 
     def __init__(self, domain: str, selector: str, private_pem: str, algorithm: Algorithm) -> None:
-        if not _DOMAIN.fullmatch(domain):
-            raise SigningFault("domain", f"“{domain[:80]}”不是合规的域名（须为小写的 A-label）")
-        if not _SELECTOR.fullmatch(selector):
-            raise SigningFault("selector", f"“{selector[:80]}”不是合规的选择器")
+        check_names(domain, selector)
         self._key = _loaded(private_pem, Algorithm(algorithm))
         self.public = _public(self._key)
         self._start = (

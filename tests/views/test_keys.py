@@ -7,13 +7,15 @@ import re
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from django.utils import timezone
 
 from accounts.models import Role, SigningKey
+from accounts.models.signing_key import GRACE
 from tests.cast import a_key
 from tests.views.scene import Scene
 
 pytestmark = pytest.mark.django_db
-ACTS = ("enable/", "disable/", "delete/")
+ACTS = ("enable/", "disable/", "delete/", "look/")
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def test_a_generated_rsa_key_shows_the_record_to_publish(client):
     strings = re.search(r"<code[^>]*>(&quot;v=DKIM1.*?)</code>", page)[1].split("&quot;")[1::2]
     assert "".join(strings) == public[0]
     assert all(len(piece) <= 255 for piece in strings)
-    assert key.active
+    assert (key.active, key.waiting) == (False, True)
 
 
 def test_an_ed25519_key_has_a_short_record(client):
@@ -105,6 +107,44 @@ def test_the_list_costs_the_same_for_many(scene, client, keys, django_assert_num
         client.get("/keys/")
 
 
+def test_two_keys_are_made_by_default_and_each_names_the_other(client):
+    page = client.post("/keys/new/", filled(algorithm="both"), follow=True).content.decode()
+    rsa, ed = SigningKey.objects.order_by("pk")
+    assert [(key.selector, key.algorithm) for key in (rsa, ed)] == [
+        ("s1", "rsa"),
+        ("s1e", "ed25519"),
+    ]
+    assert rsa.record_name in page
+    assert ed.record_name in page
+
+
+def test_changing_keys_leaves_the_old_one_signing(scene, client):
+    old = a_key(scene.team, "example.com")
+    page = client.post("/keys/rotate/", {"domain": "example.com"}, follow=True).content.decode()
+    new = SigningKey.objects.get(replaces=old)
+    old.refresh_from_db()
+    assert (old.active, new.waiting) == (True, True)
+    assert new.record_name in page
+    assert "换密钥</button>" not in client.get("/keys/").content.decode()
+
+
+def test_a_page_that_waits_is_drawn_anew_once_the_key_signs(scene, client):
+    key = SigningKey.objects.get(pk=a_key(scene.team).pk)
+    SigningKey.objects.filter(pk=key.pk).update(active=False, waiting=True)
+    polled = f"/keys/{key.pk}/progress/"
+    assert "正在查询 DNS" in client.get(polled, headers={"hx-request": "true"}).content.decode()
+    client.post(f"/keys/{key.pk}/enable/")
+    assert client.get(polled, headers={"hx-request": "true"})["HX-Refresh"] == "true"
+
+
+def test_a_key_that_left_says_how_long_its_record_stays(scene, client):
+    key = a_key(scene.team)
+    client.post(f"/keys/{key.pk}/disable/")
+    assert "请把 DNS 记录保留到" in client.get(f"/keys/{key.pk}/").content.decode()
+    SigningKey.objects.filter(pk=key.pk).update(retired_at=timezone.now() - GRACE)
+    assert "可以删除了" in client.get(f"/keys/{key.pk}/").content.decode()
+
+
 def test_a_key_is_switched_and_deleted(scene, client):
     key = a_key(scene.team)
     client.post(f"/keys/{key.pk}/disable/")
@@ -127,6 +167,8 @@ def test_another_teams_key_is_not_there(client):
     assert client.get(f"/keys/{foreign.pk}/").status_code == 404
     for act in ACTS:
         assert client.post(f"/keys/{foreign.pk}/{act}").status_code == 404
+    client.post("/keys/rotate/", {"domain": foreign.domain})
+    assert SigningKey.objects.count() == 1
     assert SigningKey.objects.filter(pk=foreign.pk, active=True).exists()
 
 
