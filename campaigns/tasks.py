@@ -25,6 +25,7 @@ from campaigns.pipeline import (
     import_contacts,
     import_suppressions,
     load,
+    oauth,
     plan,
     probe,
     restored,
@@ -40,6 +41,8 @@ log = logging.getLogger(__name__)
 # Set in a worker that was asked to end. With a prefork pool the children do not hear of it: there a
 # batch ends by BATCH_SECONDS.
 _shutting_down = threading.Event()
+# Relays of which this process has a batch in work.
+_sending: set[int] = set()
 
 app.conf.beat_schedule = {
     "tick": {
@@ -65,14 +68,14 @@ def worker_name() -> str:
 
 @shared_task(name="campaigns.tick")
 def tick() -> None:
-    """Starts due campaigns, repairs, and gives every free slot of a relay with work a task."""
+    """Starts due campaigns, repairs, and gives each share of a relay's free connections a task."""
     restored.look()
     sending_hours.refresh()
     for campaign_id in plan.start_due():
         plan_campaign.delay(campaign_id)
     sweep.sweep()
-    for relay_id, slots in work.relays_with_work():
-        for _slot in range(slots):
+    for relay_id, batches in work.relays_with_work():
+        for _batch in range(batches):
             send_batch.delay(relay_id)
     for workbook_id in load.unread():
         read_workbook.delay(workbook_id)
@@ -82,6 +85,8 @@ def tick() -> None:
         import_suppressed.delay(import_id)
     for probe_id in probe.waiting():
         run_probe.delay(probe_id)
+    for login_id in oauth.due():
+        fetch_token.delay(login_id)
 
 
 @shared_task(name="campaigns.plan")
@@ -91,8 +96,18 @@ def plan_campaign(campaign_id: int) -> None:
 
 @shared_task(name="campaigns.send_batch")
 def send_batch(relay_id: int) -> None:
-    """Where a batch leaves more to do, the next one starts at once instead of with the next tick."""
-    if send.send_batch(relay_id, worker_name(), _shutting_down.is_set):
+    """Where a batch leaves more to do, the next one starts at once instead of with the next tick.
+
+    A process drives all its connections to a relay from one batch: it leaves a second one to others.
+    """
+    if relay_id in _sending:
+        return
+    _sending.add(relay_id)
+    try:
+        more = send.send_batch(relay_id, worker_name(), _shutting_down.is_set)
+    finally:
+        _sending.discard(relay_id)
+    if more:
         send_batch.delay(relay_id)
 
 
@@ -146,6 +161,11 @@ def run_probe(probe_id: int) -> None:
     probe.run(probe_id)
 
 
+@shared_task(name="campaigns.fetch_token")
+def fetch_token(login_id: int) -> None:
+    oauth.run(login_id)
+
+
 @worker_shutting_down.connect
 def stop_batches(**_rest: Any) -> None:
     """SIGTERM: Celery waits for what runs, and a batch ends after its message in flight."""
@@ -159,6 +179,7 @@ _BY_KIND = {
     "import_suppressions": import_suppressed,
     "run_probe": run_probe,
     "check_domain": check_domain,
+    "fetch_token": fetch_token,
     "look_for_record": look_for_record,
 }
 

@@ -4,10 +4,10 @@ A line that breaks before DATA was granted may be followed by one to the next ex
 recipient or of a message is an answer, and no other one is asked.
 """
 
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from campaigns.mailer.mx import Destination, Exchange
 from campaigns.mailer.reply import Outcome, Phase, Scope, Verdict
@@ -61,15 +61,7 @@ class DirectSettings:
 
 def leaving_from(source_ip: str) -> Connector:
     """A connector whose connections leave from this address; "" for the system's choice."""
-    if not source_ip:
-        return connect_tcp
-
-    def connect(address: str, port: int, seconds: float) -> socket.socket:
-        return socket.create_connection(
-            (address, port), timeout=seconds, source_address=(source_ip, 0)
-        )
-
-    return connect
+    return partial(connect_tcp, source=source_ip)
 
 
 class Exchanges:

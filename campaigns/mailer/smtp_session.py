@@ -22,9 +22,9 @@ from campaigns.mailer.tls import TlsFailure, wrap, wrap_unverified
 Connector = Callable[[str, int, float], socket.socket]
 
 
-def connect_tcp(address: str, port: int, seconds: float) -> socket.socket:
-    """The default connector."""
-    return socket.create_connection((address, port), timeout=seconds)
+def connect_tcp(address: str, port: int, seconds: float, *, source: str = "") -> socket.socket:
+    """The default connector; `source` is the address to leave from, "" for the system's choice."""
+    return socket.create_connection((address, port), seconds, (source, 0) if source else None)
 
 
 class Opening:

@@ -23,9 +23,9 @@ from accounts.models.bounce_mailbox import Leaving
 from accounts.secrets import SecretUnreadable
 from campaigns.mailer import bounce
 from campaigns.mailer.pop3 import Maildrop
-from campaigns.mailer.pop3_errors import NEEDS_PERSON, MaildropFailure, Problem
+from campaigns.mailer.pop3_errors import NEEDS_PERSON, MaildropFailure, Phase, Problem
 from campaigns.models import MaildropMessage
-from campaigns.pipeline import restored
+from campaigns.pipeline import oauth, restored
 from campaigns.pipeline.poll_lease import PollLease
 from campaigns.pipeline.recording import BROKE, FLOODED, PENDING, judge, postpone, record
 from campaigns.pipeline.relay_settings import maildrop_settings
@@ -97,6 +97,8 @@ def _poll(mailbox_id: int, lease: PollLease) -> str:
         return ""
     except SecretUnreadable:
         return "secret_unreadable"
+    except oauth.TokenTrouble as trouble:
+        return str(trouble.reason)
     except ValueError:
         return "settings"
     try:
@@ -111,6 +113,8 @@ def _poll(mailbox_id: int, lease: PollLease) -> str:
                 return again.problem or session.problem
         return session.problem
     except MaildropFailure as failure:
+        if mailbox.oauth_id and failure.phase is Phase.LOGIN:
+            oauth.forget(mailbox.oauth_id, settings.access_token)
         return failure.kind.value
 
 

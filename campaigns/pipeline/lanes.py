@@ -50,7 +50,7 @@ def lanes_of(relay: Relay) -> list[Lane]:
     parked, values, skips = _parked(relay)
     lanes = []
     for limit in limits:
-        room = 0 if limit.rests else _room(limit)
+        room = 0 if limit.rests else room_of(limit)
         if room > 0:
             sql, named = _covers(limit, limits)
             lanes.append(Lane(f"{sql}{parked}", (*named, *values), room))
@@ -61,7 +61,7 @@ def lanes_of(relay: Relay) -> list[Lane]:
     return [*lanes, Lane(f"{sql}{parked}", (*named, *values), skips=skips)]
 
 
-def _room(limit: LimitedDomains) -> int:
+def room_of(limit: LimitedDomains) -> int:
     """Messages that its windows have room for; the ledger decides again for each of them."""
     windows = [window for window in limit.windows if window.kind is not WindowKind.IN_FLIGHT]
     if not windows:

@@ -20,8 +20,9 @@ from django.utils.translation import gettext as _
 
 from accounts.models import BounceMailbox, Relay, User
 from accounts.secrets import SecretUnreadable
-from campaigns.mailer.address import AddressFault, Mailbox
+from campaigns.mailer.address import AddressFault, Mailbox, domain_of
 from campaigns.mailer.message import MessageFault, Skeleton
+from campaigns.mailer.mx import Undeliverable
 from campaigns.mailer.pop3 import Maildrop
 from campaigns.mailer.pop3_errors import MaildropFailure
 from campaigns.mailer.pop3_settings import PopTimeouts
@@ -35,9 +36,11 @@ from campaigns.mailer.smtp_settings import Timeouts
 from campaigns.models import Probe
 from campaigns.models.probe import ProbeState
 from campaigns.models.signals import announce
+from campaigns.pipeline import oauth
 from campaigns.pipeline.compose import signers
 from campaigns.pipeline.ledger import ledger, windows_of
 from campaigns.pipeline.relay_settings import maildrop_settings, relay_settings
+from campaigns.pipeline.ways import DirectWay
 
 log = logging.getLogger(__name__)
 
@@ -188,13 +191,15 @@ class Steps:
 
 def _probe_relay(probe: Probe, relay: Relay, steps: Steps) -> None:
     sender = sender_of(relay, probe.address)
-    try:
-        settings = replace(relay_settings(relay), timeouts=_SMTP_TIMEOUTS)
-    except ValueError:
-        raise Halt("connect", "settings") from None
     order = _order(relay.tls_mode, login=bool(relay.username))
     try:
-        line = Connection.open(settings)
+        line = _opened(relay, probe.address)
+    except (ValueError, AddressFault):
+        raise Halt("connect", "settings") from None
+    except oauth.TokenTrouble as trouble:
+        raise Halt("login", str(trouble.reason), trouble.said) from None
+    except Undeliverable as nowhere:
+        raise Halt("resolve", str(nowhere.reason)) from None
     except RelayFailure as failure:
         raise _halt_at(order, steps, failure.phase, failure.kind, failure.reply) from None
     steps.passed(*order)
@@ -207,6 +212,13 @@ def _probe_relay(probe: Probe, relay: Relay, steps: Steps) -> None:
             _end_permit(relay, permit, used=not isinstance(error, Halt) or error.step == "content")
             raise
         _end_permit(relay, permit, used=began)
+
+
+def _opened(relay: Relay, address: str) -> Connection:
+    """To the relay's server; a direct relay is tried at the servers of the asking person's own domain."""
+    if relay.is_direct:
+        return DirectWay(relay, domain_of(address), _SMTP_TIMEOUTS).opener()()
+    return Connection.open(replace(relay_settings(relay), timeouts=_SMTP_TIMEOUTS))
 
 
 def sender_of(relay: Relay, address: str) -> str:
@@ -331,6 +343,8 @@ def _probe_mailbox(mailbox: BounceMailbox, steps: Steps) -> None:
         settings = replace(maildrop_settings(mailbox), timeouts=_POP_TIMEOUTS)
     except ValueError:
         raise Halt("connect", "settings") from None
+    except oauth.TokenTrouble as trouble:
+        raise Halt("login", str(trouble.reason), trouble.said) from None
     order = _order(mailbox.tls_mode, login=True)
     try:
         maildrop = Maildrop.open(settings)

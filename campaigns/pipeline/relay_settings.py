@@ -1,30 +1,59 @@
-"""A Relay or BounceMailbox row as the settings of the pure clients: one place decrypts the secret."""
+"""A Relay or BounceMailbox row as the settings of the pure clients: one place decrypts the secret.
+
+Where a login by OAuth takes the secret's place, its token is fetched here, which may take a moment.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from accounts.models import BounceMailbox, Relay
+from campaigns.mailer.direct import DirectSettings
 from campaigns.mailer.pop3_settings import Pop3Settings, PopTls
 from campaigns.mailer.smtp_settings import RelaySettings, Timeouts, TlsMode
+from campaigns.pipeline.oauth import access_token
 
 
 def relay_settings(relay: Relay) -> RelaySettings:
-    """Timeouts are the row's; the name said at EHLO is the from-domain's, never this machine's."""
+    """Timeouts are the row's; the name said at EHLO is never this machine's unless a person entered it.
+
+    Raises `TokenTrouble` where the relay's login is OAuth's and there is no token.
+    """
     return RelaySettings(
         host=relay.host,
         port=relay.port,
         tls=TlsMode(relay.tls_mode),
         username=relay.username,
-        password=str(relay.secret),
+        password="" if relay.oauth_id else str(relay.secret),
         ca_pem=relay.ca_pem or None,
-        timeouts=Timeouts(
-            connect=relay.connect_timeout,
-            greeting=relay.command_timeout,
-            command=relay.command_timeout,
-            data_go_ahead=relay.command_timeout,
-            final_dot=relay.final_dot_timeout,
-            write=max(relay.command_timeout, 30),
-        ),
+        timeouts=_timeouts(relay),
+        ehlo_name=relay.ehlo_name or "localhost",
         allow_private=relay.internal_allowed,
+        access_token=access_token(relay.oauth_id) if relay.oauth_id else "",
+    )
+
+
+def direct_settings(relay: Relay) -> DirectSettings:
+    """A direct relay's row; ValueError for one without a name to say at EHLO."""
+    return DirectSettings(
+        ehlo_name=relay.ehlo_name,
+        tls=TlsMode(relay.tls_mode),
+        port=relay.port,
+        source_ip=relay.source_ip or "",
+        allow_private=relay.internal_allowed,
+        ca_pem=relay.ca_pem or None,
+        timeouts=replace(_timeouts(relay), setup=60.0),
+    )
+
+
+def _timeouts(relay: Relay) -> Timeouts:
+    return Timeouts(
+        connect=relay.connect_timeout,
+        greeting=relay.command_timeout,
+        command=relay.command_timeout,
+        data_go_ahead=relay.command_timeout,
+        final_dot=relay.final_dot_timeout,
+        write=max(relay.command_timeout, 30),
     )
 
 
@@ -37,13 +66,15 @@ _POP_TLS = {
 
 
 def maildrop_settings(mailbox: BounceMailbox) -> Pop3Settings:
-    """The row's POP3 account; ValueError for a host, user name or password that cannot be used."""
+    """The row's POP3 account; ValueError for a host, user name or password that cannot be used, and
+    `TokenTrouble` where its login is OAuth's and there is no token."""
     return Pop3Settings(
         host=mailbox.host,
         port=mailbox.port,
         tls=_POP_TLS[TlsMode(mailbox.tls_mode)],
         username=mailbox.username,
-        password=str(mailbox.secret),
+        password="" if mailbox.oauth_id else str(mailbox.secret),
         ca_pem=mailbox.ca_pem or None,
         allow_private=mailbox.internal_allowed,
+        access_token=access_token(mailbox.oauth_id) if mailbox.oauth_id else "",
     )
