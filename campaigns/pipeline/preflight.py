@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import SigningKey
@@ -70,9 +71,11 @@ def _sender(campaign: Campaign) -> Iterator[Finding]:
         }
         yield Finding("from_not_allowed", BLOCK, params, fix="campaign_edit")
     domain = campaign.from_address.rpartition("@")[2].lower()
-    keys = SigningKey.objects.filter(team=campaign.team_id, domain=domain, active=True)
-    if not keys.exists():
-        yield Finding("no_key", WARN, {"domain": domain}, fix="keys")
+    keys = SigningKey.objects.filter(Q(active=True) | Q(waiting=True), team=campaign.team_id)
+    signing = keys.filter(domain=domain).values_list("active", flat=True)
+    if not any(signing):
+        kind = "key_waiting" if signing else "no_key"
+        yield Finding(kind, WARN, {"domain": domain}, fix="keys")
 
 
 def _links(campaign: Campaign) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
@@ -31,6 +31,7 @@ TEXTS: dict[str, Promise] = {
     "relay_parked": _("发信账号“%(relay)s”暂停使用到 %(until)s：%(reason)s"),
     "from_not_allowed": _("发信账号“%(relay)s”不能用 %(address)s 发信。它可用的地址：%(allowed)s"),
     "no_key": _("域名 %(domain)s 没有启用的 DKIM 密钥：邮件不会签名，容易进垃圾箱。"),
+    "key_waiting": _("域名 %(domain)s 的 DKIM 密钥还没有查到发布的记录：邮件暂时不会签名。"),
     "public_url": _(
         "邮件里有链接，但本系统的网址 %(url)s 在外面打不开（要用 HTTPS，且不是本机或内网地址）。"
     ),
@@ -60,8 +61,15 @@ TEXTS: dict[str, Promise] = {
     "day_limit_used": _(
         "今天已发 %(used)s 封，再发 %(recipients)s 封会超过每天 %(limit)s 封的上限；剩下的要等额度恢复。"
     ),
-    "too_slow": _("按限速要发 %(duration)s，超过了放弃投递的期限（%(hours)s 小时）。"),
-    "forecast": _("按限速估计的发送时间：%(duration)s。"),
+    "too_slow": _(
+        "要发%(duration)s，到 %(ends)s 才完成，而没发出的邮件到 %(deadline)s 就放弃。请放宽限速、时段或放弃前的小时数，或分几次发送。"
+    ),
+    "forecast": _("现在启动的话，预计用时%(duration)s，%(ends)s 完成。"),
+    "never_done": _("按现在的限速和时段，预计不了何时完成。请检查发信账号、收件域限速和发送时段。"),
+    "closed_now": _("现在不在发送时段内：启动后等到 %(time)s 才开始发送。"),
+    "holidays_unknown": _(
+        "系统还不知道 %(years)s 年的放假和调休安排，那时按周一到周五发送。安排公布后升级系统即可。"
+    ),
     "recipients": _("共 %(number)s 位收件人。"),
     "no_password_column": _("工作簿里没有“%(column)s”这一列，附件没有密码。"),
     "no_password": _("有 %(total)s 行的密码是空的：这些不会发出，其余照常。"),
@@ -156,14 +164,23 @@ def duration(seconds: int) -> str:
     span = timedelta(seconds=seconds)
     if span < timedelta(minutes=1):
         return _now("不到 1 分钟")
-    if span < timedelta(hours=2):
-        minutes = round(seconds / 60)
-        return ngettext("%(n)s 分钟", "%(n)s 分钟", minutes) % {"n": minutes}
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return ngettext("约 %(n)s 分钟", "约 %(n)s 分钟", minutes) % {"n": minutes}
     if span < timedelta(days=2):
-        hours = round(seconds / 3600)
-        return ngettext("%(n)s 小时", "%(n)s 小时", hours) % {"n": hours}
+        hours, rest = divmod(5 * round(seconds / 300), 60)
+        whole = ngettext("约 %(n)s 小时", "约 %(n)s 小时", hours) % {"n": hours}
+        return whole + (_now(" %(n)s 分") % {"n": rest} if rest else "")
     days = round(seconds / 86_400)
-    return ngettext("%(n)s 天", "%(n)s 天", days) % {"n": days}
+    return ngettext("约 %(n)s 天", "约 %(n)s 天", days) % {"n": days}
+
+
+def moment(value: datetime) -> str:
+    """With the weekday, and the date unless it is today: a person plans by these."""
+    local = timezone.localtime(value)
+    if local.date() == timezone.localdate():
+        return formats.date_format(local, "H:i")
+    return formats.date_format(local, "m-d l H:i")
 
 
 def _decision(value: str) -> str:
@@ -177,6 +194,8 @@ def _time(value: Any) -> str:
 _WRITTEN: dict[str, Callable[[Any], str]] = {
     "until": _time,
     "time": _time,
+    "ends": moment,
+    "deadline": moment,
     "reason": sentence,
     "part": lambda part: str(PARTS.get(part, part)),
     "decision": _decision,

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts.models import SigningKey
 from campaigns.models import Campaign, Contact, Feedback, ListMember, Suppression
 from campaigns.pipeline import preflight
 from campaigns.pipeline.preflight import BLOCK, INFO, WARN, is_public
@@ -40,6 +41,13 @@ def test_a_good_payroll_is_clear(scene, django_assert_max_num_queries):
         findings = preflight.check(campaign)
     assert [(finding.kind, finding.severity) for finding in findings] == [("recipients", INFO)]
     assert not preflight.blocks(findings)
+
+
+def test_a_key_whose_record_is_not_published_is_named(scene):
+    SigningKey.objects.update(active=False, waiting=True)
+    assert grave(scene.newsletter(), WARN) == {"key_waiting"}
+    SigningKey.objects.update(waiting=False)
+    assert grave(scene.newsletter(), WARN) == {"no_key"}
 
 
 def test_a_good_newsletter_is_clear(scene):
