@@ -73,9 +73,10 @@ def _sender(campaign: Campaign) -> Iterator[Finding]:
     domain = campaign.from_address.rpartition("@")[2].lower()
     keys = SigningKey.objects.filter(Q(active=True) | Q(waiting=True), team=campaign.team_id)
     signing = keys.filter(domain=domain).values_list("active", flat=True)
-    if not any(signing):
-        kind = "key_waiting" if signing else "no_key"
-        yield Finding(kind, WARN, {"domain": domain}, fix="keys")
+    if not signing:
+        yield Finding("no_key", WARN, {"domain": domain}, fix="keys")
+    elif not any(signing):
+        yield Finding("key_waiting", WARN, {"domain": domain}, fix="keys")
 
 
 def _links(campaign: Campaign) -> Iterator[Finding]:
