@@ -58,6 +58,18 @@ class UploadForm(forms.Form):
 UploadForm.base_fields["file"].error_messages["empty"] = _("这个文件是空的，没有内容可读。")
 
 
+class PasswordForm(forms.Form):
+    """The password of a protected workbook; what was typed is never shown again."""
+
+    password = forms.CharField(
+        label=_("打开密码"),
+        max_length=255,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=_("只用这一次，不会保存，也不会写进日志。"),
+    )
+
+
 class LayoutForm(forms.Form):
     """How the sheet is laid out; what the form leaves empty is found by the reader again."""
 

@@ -21,7 +21,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import Team, User
-from campaigns.models import ContentGrant, DataKey, Workbook, WorkbookFile
+from campaigns.models import Campaign, ContentGrant, DataKey, Workbook, WorkbookFile
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.signals import announce
 from campaigns.models.workbook import Purpose, ReadingState
@@ -45,6 +45,8 @@ MOST_READERS_LOST = 2
 STALE_SECONDS = 1800
 _PREFIX = "hongyan-workbook-"
 _FREE = (ReadingState.CHOOSING, ReadingState.READ, ReadingState.REJECTED)
+# How many corrections can be taken back one after the other.
+_UNDONE = 20
 
 
 class UploadRefused(Exception):
@@ -56,11 +58,18 @@ class UploadRefused(Exception):
 
 
 def upload(
-    *, team: Team, user: User, purpose: Purpose, name: str, data: bytes, sheet: str | None = None
+    *,
+    team: Team,
+    user: User,
+    purpose: Purpose,
+    name: str,
+    data: bytes,
+    sheet: str | None = None,
+    repairs: Campaign | None = None,
 ) -> Workbook:
     """Stores the file, sealed with a key of its own, and asks for its reading (of one sheet).
 
-    Who uploads a payroll may see it; raises UploadRefused for an empty file and one beyond
+    With `repairs` only what failed in that campaign will be taken from it (pipeline/repair.py). Who uploads a payroll may see it; raises UploadRefused for an empty file and one beyond
     MAX_WORKBOOK_BYTES.
     """
     if not data:
@@ -78,6 +87,7 @@ def upload(
             data_key=key,
             uploaded_by=user,
             choices={"sheet": sheet} if sheet else {},
+            repairs=repairs,
         )
         WorkbookFile.objects.create(team=team, workbook=workbook, sealed=key.seal(data))
         ContentGrant.objects.create(team=team, user=user, workbook=workbook, granted_by=user)
@@ -107,14 +117,34 @@ def choose(workbook: Workbook, *, reading: int, **choices: Any) -> bool:
     False once it was confirmed, while it is being read, or when the person looked at an older
     `reading`. Another sheet or header forgets what was chosen for the former one.
     """
-    kept = dict(workbook.choices)
+    kept = {name: value for name, value in workbook.choices.items() if name != "earlier"}
+    earlier = [*workbook.choices.get("earlier", []), kept][-_UNDONE:]
     if "sheet" in choices and choices["sheet"] != workbook.sheet:
         kept = {}
     elif "header_rows" in choices and choices["header_rows"] != workbook.header_range:
         kept = {name: kept[name] for name in ("sheet",) if name in kept}
+    return _read_again(workbook, reading, {**kept, **choices, "earlier": earlier})
+
+
+def undo(workbook: Workbook, *, reading: int) -> bool:
+    """The choices before the last ones; False like `choose`, or when there were none."""
+    *earlier, before = workbook.choices.get("earlier") or [None]
+    if before is None:
+        return False
+    return _read_again(workbook, reading, {**before, "earlier": earlier})
+
+
+def reset(workbook: Workbook, *, reading: int) -> bool:
+    """Everything but the sheet is found by the reader again; can be undone like any choice."""
+    kept = {name: value for name, value in workbook.choices.items() if name != "earlier"}
+    earlier = [*workbook.choices.get("earlier", []), kept][-_UNDONE:]
+    return _read_again(workbook, reading, {"sheet": workbook.sheet, "earlier": earlier})
+
+
+def _read_again(workbook: Workbook, reading: int, choices: dict[str, Any]) -> bool:
     with transaction.atomic():
         changed = Workbook.objects.filter(pk=workbook.pk, state__in=_FREE, reading=reading).update(
-            choices={**kept, **choices},
+            choices=choices,
             state=ReadingState.UPLOADED,
             readers_lost=0,
             progress_done=0,
@@ -235,4 +265,5 @@ def _choices(stored: dict[str, Any]) -> Choices:
         name_column=stored.get("name_column"),
         skipped=frozenset(stored.get("skipped", ())),
         unskipped=frozenset(stored.get("unskipped", ())),
+        number_column=(stored.get("match") or {}).get("column"),
     )

@@ -156,6 +156,7 @@ def _findings(reading: Reading) -> dict[str, Any]:
         "skipped_rows": reading.skipped_rows,
         "problems": [problem.as_json() for problem in reading.problems],
         "suggestions": reading.suggestions,
+        "first_rows": reading.first_rows,
         "totals": {
             name: {"shown": total.shown, "computed": total.computed}
             for name, total in reading.totals.items()

@@ -18,10 +18,10 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.models import Right
-from campaigns.forms.workbook import ImportForm, LayoutForm
+from campaigns.forms.workbook import ImportForm, LayoutForm, PasswordForm
 from campaigns.models import Workbook
 from campaigns.models.workbook import Purpose, ReadingState
-from campaigns.pipeline import destroy, load
+from campaigns.pipeline import destroy, load, unlock
 from campaigns.problem_texts import reject_sentence
 from campaigns.views.access import View, member
 from campaigns.views.workbook_shown import groups, opened_rows, shown
@@ -80,6 +80,7 @@ def show(
     *,
     layout: LayoutForm | None = None,
     importing: ImportForm | None = None,
+    unlocking: PasswordForm | None = None,
 ) -> HttpResponse:
     """The page, with a form that was not accepted in place of its fresh one (status 422)."""
     acts = may_act(request, workbook)
@@ -97,9 +98,11 @@ def show(
         context |= shown(workbook)
         hidden = context["hidden"]["sheets"]
         context["layout"] = layout or LayoutForm(workbook=workbook, hidden=hidden)
+        if unlock.is_locked(workbook):
+            context["unlocking"] = unlocking or PasswordForm()
         if workbook.purpose == Purpose.LIST and workbook.state == ReadingState.CONFIRMED:
             context["importing"] = importing or ImportForm(team=request.team)
-    status = 422 if layout or importing else 200
+    status = 422 if layout or importing or unlocking else 200
     return render(request, "campaigns/workbooks/workbook.html", context, status=status)
 
 
@@ -124,8 +127,8 @@ def workbook_progress(request: HttpRequest, pk: int) -> HttpResponse:
 def workbook_choose(request: HttpRequest, pk: int) -> HttpResponse:
     """Sheet, header, columns; or rows to take or to leave. The workbook is then read again."""
     workbook = find_own(request, pk)
-    reading = _number(request.POST.get("reading"))
-    take, leave = (_numbers(request.POST.getlist(name)) for name in ("take", "leave"))
+    reading = row_number(request.POST.get("reading"))
+    take, leave = (row_numbers(request.POST.getlist(name)) for name in ("take", "leave"))
     if take or leave:
         done = load.move_rows(workbook, reading=reading, take=take, leave=leave)
     elif "rows" in request.POST:
@@ -147,7 +150,7 @@ def workbook_choose(request: HttpRequest, pk: int) -> HttpResponse:
 def workbook_confirm(request: HttpRequest, pk: int) -> HttpResponse:
     """Exactly the reading that the person has seen."""
     workbook = find_own(request, pk)
-    reading = _number(request.POST.get("reading"))
+    reading = row_number(request.POST.get("reading"))
     if load.confirm(workbook, request.user, reading=reading):
         messages.success(request, _("已确认 %(rows)d 位收件人。") % {"rows": workbook.row_count})
     else:
@@ -192,11 +195,11 @@ def workbook_delete(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("campaigns:workbooks")
 
 
-def _number(value: str | None) -> int:
+def row_number(value: str | None) -> int:
     """A row or reading of a form; -1, which none has, for what is no number."""
     text = value or ""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else -1
 
 
-def _numbers(values: list[str]) -> list[int]:
-    return [number for value in values if (number := _number(value)) > 0]
+def row_numbers(values: list[str]) -> list[int]:
+    return [number for value in values if (number := row_number(value)) > 0]

@@ -8,6 +8,7 @@ from typing import Any
 
 from campaigns.models import Workbook
 from campaigns.problem_texts import GROUPS, ProblemKind, problem_sentence, reason
+from campaigns.views.workbook_first_rows import grid
 
 # A kind with more problems has a page of its own.
 MOST_OF_A_KIND = 50
@@ -23,6 +24,7 @@ def shown(workbook: Workbook) -> dict[str, Any]:
         "sample_rows": rows,
         "groups": groups(findings),
         "skipped": _skipped(findings),
+        "grid": grid(workbook, findings),
         "restored": workbook.choices.get("unskipped", []),
         "totals": _totals(workbook, findings),
         "hidden": findings.get("hidden") or {"sheets": [], "rows": [], "columns": []},

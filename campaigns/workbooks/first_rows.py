@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from campaigns.workbooks.grid import Sheet, SheetRow
+from campaigns.workbooks.problems import column_letter
 
 ROWS = 30
 #: Rows further down that were left out are shown too, so that a total can be looked at.
@@ -31,7 +32,7 @@ class FirstRows:
 
     def as_json(self, left_out: Collection[int]) -> dict[str, Any]:
         """rows: [number, hidden, cells, which of them cannot be read]; columns: the sheet's (from 0),
-        visible ones alone; merges: [top, left, bottom, right] that begin in these rows; more: how many
+        visible ones alone, with their letters; merges: [top, left, bottom, right] that begin in these rows; more: how many
         columns and rows are not among them."""
         last = self._rows[-1][0] if self._rows else 0
         below = [self._sheet.row(number) for number in sorted(left_out) if number > last]
@@ -40,6 +41,7 @@ class FirstRows:
         return {
             "rows": rows,
             "columns": self._columns[:_COLUMNS],
+            "letters": [column_letter(c) for c in self._columns[:_COLUMNS]],
             "merges": [list(merge) for merge in self._sheet.merges if merge.top in shown][:500],
             "more_columns": max(len(self._columns) - _COLUMNS, 0),
             "more_rows": max(len(self._sheet.rows) - len(rows), 0),

@@ -51,6 +51,45 @@ document.addEventListener("alpine:init", function () {
     };
   });
 
+  // A sheet whose rows are chosen: x-data="sheet" on the form; on the body x-on:click="pick" and x-on:keydown="step"; each
+  // row's box data-select-row and x-on:change="count". A click anywhere in a row chooses it, with Shift all up to it.
+  Alpine.data("sheet", function () {
+    return {
+      chosen: 0,
+      last: null,
+      get none() { return this.chosen === 0; },
+      boxes: function () { return Array.from(this.$root.querySelectorAll("[data-select-row]")); },
+      pick: function (event) {
+        var row = event.target.closest("tr");
+        var box = row && row.querySelector("[data-select-row]");
+        if (!box) return;
+        var own = event.target.closest("label, input");
+        if (!own) box.checked = !box.checked;
+        if (event.target.closest("label") && event.target !== box) return; // the box's own click follows
+        if (event.shiftKey && this.last) {
+          var boxes = this.boxes(), ends = [boxes.indexOf(this.last), boxes.indexOf(box)].sort(function (a, b) { return a - b; });
+          boxes.slice(ends[0], ends[1] + 1).forEach(function (each) { each.checked = box.checked; });
+        }
+        this.last = box;
+        this.count();
+      },
+      step: function (event) {
+        var way = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+        if (!way || !event.target.matches("[data-select-row]")) return;
+        var boxes = this.boxes(), next = boxes[boxes.indexOf(event.target) + way];
+        if (next) {
+          event.preventDefault();
+          next.focus();
+        }
+      },
+      count: function () {
+        var boxes = this.boxes();
+        boxes.forEach(function (box) { box.closest("tr").classList.toggle("chosen", box.checked); });
+        this.chosen = boxes.filter(function (box) { return box.checked; }).length;
+      },
+    };
+  });
+
   // Parts of a form that depend on a choice: x-data="choice" data-initial="now"; inputs x-on:change="pick";
   // parts x-bind="part" with data-for="later".
   Alpine.data("choice", function () {

@@ -275,7 +275,25 @@ def test_another_header_forgets_the_columns_that_were_chosen_under_the_former(
     book = read(book)
     assert (book.name_column, book.reading) == (0, 2)
     assert load.choose(book, reading=book.reading, header_rows=[1, 2])
-    assert again(book).choices == {"header_rows": [1, 2]}
+    book = again(book)
+    assert book.choices["header_rows"] == [1, 2]
+    assert "name_column" not in book.choices
+
+
+def test_every_correction_is_taken_back_one_after_the_other(team: Team, hr: User) -> None:
+    book = read(uploaded(team, hr, sheets.payroll(2)))
+    assert load.choose(book, reading=book.reading, name_column=0)
+    book = read(book)
+    assert load.move_rows(book, reading=book.reading, leave=[3])
+    book = read(book)
+    assert book.row_count == 1
+    assert load.reset(book, reading=book.reading)
+    book = read(book)
+    for rows, name_column in ((1, 0), (2, 0), (2, 1)):
+        assert load.undo(book, reading=book.reading)
+        book = read(book)
+        assert (book.row_count, book.name_column) == (rows, name_column)
+    assert not load.undo(book, reading=book.reading)
 
 
 def test_a_row_that_was_left_out_is_taken_and_left_again(team: Team, hr: User) -> None:

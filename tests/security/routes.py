@@ -96,6 +96,8 @@ NEEDS: dict[str, set[Right]] = {
     "campaigns:workbook_choose": PAYSLIPS,
     "campaigns:workbook_unlock": PAYSLIPS,
     "campaigns:workbook_mark": PAYSLIPS,
+    "campaigns:workbook_unlock": PAYSLIPS,
+    "campaigns:workbook_mark": PAYSLIPS,
     "campaigns:workbook_confirm": PAYSLIPS,
     "campaigns:workbook_rows": PAYSLIPS,
     "campaigns:workbook_delete": PAYSLIPS,

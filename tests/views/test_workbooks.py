@@ -142,7 +142,7 @@ def bomb() -> bytes:
     [
         (bomb, "size limit"),
         ((CORPUS / "s10_xxe.xlsx").read_bytes, "DOCTYPE"),
-        ((CORPUS / "s08_password.xlsx").read_bytes, "去掉打开密码"),
+        ((CORPUS / "s08_password.xlsx").read_bytes, "这个文件有打开密码"),
         (lambda: b"%PDF-1.7", "这不是工作簿"),
     ],
     ids=["bomb", "xxe", "password", "pdf"],
