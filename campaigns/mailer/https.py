@@ -85,7 +85,7 @@ def post(
     else:
         octets = urlencode(body).encode("ascii")
         given["Content-Type"] = "application/x-www-form-urlencoded"
-    sock = _connected(parts, allow_private, seconds, resolver, connector, ca_pem)
+    sock = _connected(parts, allow_private, seconds, resolver, connector, ca_pem=ca_pem)
     with contextlib.closing(sock), _cut_after(sock, seconds) as cut:
         try:
             answer = _exchange(sock, parts, octets, given)
@@ -103,6 +103,7 @@ def _connected(
     seconds: float,
     resolver: Resolver,
     connector: Connector,
+    *,
     ca_pem: str | None,
 ) -> socket.socket:
     host = parts.hostname or ""
