@@ -185,11 +185,11 @@ def _same_site(shown: str, host: str) -> bool:
 
 
 def _is_number(host: str) -> bool:
+    """This machine itself (a trial) is not meant: that no reader reaches it, the pre-flight says."""
     try:
-        ipaddress.ip_address(host)
+        return not ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-    return True
 
 
 def _unsubscribe(message: EmailMessage, page: Page, text: str) -> Iterator[LintFinding]:
