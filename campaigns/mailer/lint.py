@@ -17,6 +17,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from campaigns.mailer.lint_page import Page, read_page
+from campaigns.mailer.outbound import is_loopback
 
 #: Gmail shows this much of an HTML part, in octets, and hides the rest behind a link.
 GMAIL_CLIP = 102 * 1024
@@ -157,7 +158,8 @@ def _faults_of(target: str, words: str) -> Iterator[str]:
     if target.startswith("#") or not target.strip():
         yield "link_nowhere"
         return
-    if scheme not in ("http", "https"):
+    # That no reader reaches this machine itself (a trial) is said by the pre-flight.
+    if scheme not in ("http", "https") or (_is_number(host) and is_loopback(host)):
         return
     shown = _LOOKS_LIKE_HOST.fullmatch(words.strip("。，,.;；)）"))
     if shown and not _same_site(shown[1].lower(), host):
@@ -185,11 +187,11 @@ def _same_site(shown: str, host: str) -> bool:
 
 
 def _is_number(host: str) -> bool:
-    """This machine itself (a trial) is not meant: that no reader reaches it, the pre-flight says."""
     try:
-        return not ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
         return False
+    return True
 
 
 def _unsubscribe(message: EmailMessage, page: Page, text: str) -> Iterator[LintFinding]:
