@@ -182,7 +182,7 @@ LAYERS = (
     # What a form's field holds is judged by the pure package that will use it: addresses, keys.
     Layer(
         "campaigns.forms",
-        may=("accounts", "campaigns.mailer", "campaigns.models"),
+        may=("accounts", "campaigns.documents", "campaigns.mailer", "campaigns.models"),
         never=(*MAIL_AND_SHEETS, "celery"),
     ),
     *(

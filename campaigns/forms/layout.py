@@ -79,9 +79,13 @@ class FrameForm(forms.Form):
         help_text=_("写在明细下面，例如工资的计算期间、找谁咨询。"),
     )
 
-    def __init__(self, *args: Any, team: Team, row: PayslipLayout, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, team: Team, instance: PayslipLayout | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, auto_id="frame-%s", **kwargs)
-        self._others = PayslipLayout.objects.filter(team=team).exclude(pk=row.pk)
+        self._others = PayslipLayout.objects.filter(team=team)
+        if instance is not None:
+            self._others = self._others.exclude(pk=instance.pk)
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]

@@ -16,11 +16,14 @@ from django.utils import timezone
 from accounts.models import Team, User
 from campaigns.documents.layout import Layout, from_json
 from campaigns.documents.layout_guess import Part, guess, part_of
+from campaigns.documents.logo import LARGEST as LARGEST_LOGO
 from campaigns.documents.logo import LogoFault, inspect
 from campaigns.mailer.attachment import Picture
 from campaigns.mailer.payslip_template import LOGO_ID, Look, laid_out_payslip
 from campaigns.mailer.template import Cell, Rendered, Renderer, TemplateSource
 from campaigns.models import Campaign, PayslipLayout, Workbook, WorkbookRow
+
+__all__ = ["LARGEST_LOGO", "Drawn", "Layout", "LogoFault"]
 
 # Changes that can be undone.
 MOST_UNDONE = 50

@@ -20,7 +20,7 @@ from campaigns.models import (
     ContentGrant,
     Delivery,
     Feedback,
-    MessageTemplate,
+    PayslipLayout,
     Suppression,
     Workbook,
 )
@@ -29,7 +29,7 @@ from campaigns.models.delivery import DeliveryState
 from campaigns.models.feedback import FeedbackKind
 from campaigns.models.template import Kind
 from campaigns.models.workbook import Purpose, ReadingState
-from campaigns.pipeline import collect, control, load, preflight
+from campaigns.pipeline import collect, control, layouts, load, preflight
 from campaigns.pipeline.preflight_finding import BLOCK
 from campaigns.quickstart import demo
 from campaigns.quickstart.payroll import demo_payroll
@@ -107,12 +107,20 @@ def _reread(book: Workbook) -> Workbook:
     return book
 
 
+def _layout(seeded: demo.Demo, book: Workbook) -> PayslipLayout:
+    """The demo's; another payroll, or one that a person has given other columns, gets its own."""
+    layout = PayslipLayout.objects.filter(team=seeded.team, name=demo.LAYOUT).first()
+    if layout and not any(layouts.difference(layouts.drawn(layout).layout, book)):
+        return layout
+    return layouts.make(team=seeded.team, user=seeded.user, workbook=book)
+
+
 def _campaign(seeded: demo.Demo, book: Workbook) -> Campaign:
     campaign = Campaign.objects.create(
         team=seeded.team,
         kind=Kind.PAYSLIP,
         name="2026 年 11 月工资条",
-        template=MessageTemplate.objects.get(team=seeded.team, name=demo.PAYSLIP),
+        layout=_layout(seeded, book),
         workbook=book,
         relay=Relay.objects.get(team=seeded.team, name=demo.RELAY),
         from_name="鸿雁科技人事部",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from django.db import transaction
 
@@ -20,11 +21,14 @@ from accounts.models import (
     User,
 )
 from accounts.models.bounce_mailbox import Leaving
+from campaigns.documents.layout import Accent
+from campaigns.documents.layout_guess import guess
 from campaigns.mailer.payslip_template import default_newsletter, default_payslip
 from campaigns.mailer.signing import Algorithm, dns_record, generate_rsa
-from campaigns.models import Contact, ContactList, ListMember
+from campaigns.models import Contact, ContactList, ListMember, PayslipLayout
 from campaigns.models.template import Kind
 from campaigns.pipeline.prepare import save_template
+from campaigns.quickstart.payroll import column_names
 from campaigns.sandbox.sandbox import MailSandbox, Ports
 
 DOMAIN = "hongyan.test"
@@ -32,6 +36,7 @@ EMPLOYEES = "staff.hongyan.test"
 EMAIL = f"demo@{DOMAIN}"
 BOUNCES = f"bounce@{DOMAIN}"
 RELAY, MAILBOX, PAYSLIP, NEWSLETTER = "邮件沙箱", "沙箱退信", "工资条（示例）", "新闻邮件（示例）"
+LAYOUT = "工资条排版（示例）"
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,7 @@ def _templates_and_list(team: Team, user: User) -> None:
             text=source.text,
         )
         assert not faults, faults
+    PayslipLayout.objects.create(team=team, name=LAYOUT, content=_layout(), updated_by=user)
     readers = ContactList.objects.create(team=team, name="读者（示例）")
     for number in range(1, 13):
         address = f"reader{number:02d}@readers.hongyan.test"
@@ -130,6 +136,14 @@ def _templates_and_list(team: Team, user: User) -> None:
             team=team, address=address, address_key=address, name=f"读者{number:02d}"
         )
         ListMember.objects.create(team=team, contact_list=readers, contact=contact)
+
+
+def _layout() -> dict[str, Any]:
+    """Of the demo payroll's columns, as the product guesses it, with what a person would add."""
+    layout = guess(column_names(), hidden=["姓名", "邮箱"])
+    note = "工资的计算期间是 11 月 1 日至 30 日。\n有疑问请在三天内联系人力资源部。"
+    named = replace(layout, company="鸿雁科技有限公司", note=note, accent=Accent.TEAL)
+    return named.as_json()
 
 
 def connect(demo: Demo, sandbox: MailSandbox, ports: Ports) -> None:

@@ -49,6 +49,15 @@ def demo_payroll(employees: int, *, domain: str, awkward: Sequence[str] = AWKWAR
     return file.getvalue()
 
 
+def column_names() -> list[str]:
+    """The names that a reading gives the columns: merged parents joined to their leaves."""
+    names, parent = [], ""
+    for above, leaf in zip(PARENTS, LEAVES, strict=True):
+        parent = above or parent
+        names.append(f"{parent}/{leaf}" if leaf else parent)
+    return names
+
+
 def _local_part(number: int, employees: int, kinds: Sequence[str]) -> str:
     """Each misbehaviour once near the start, so that a small payroll has them too."""
     position = number - 3

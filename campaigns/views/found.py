@@ -38,9 +38,9 @@ def campaign_of(request: HttpRequest, pk: int) -> Campaign:
     """A campaign of the team that is worked in, with what its pages show."""
     rows = Campaign.objects.filter(team=request.team).select_related(
         *("team", "template", "relay", "workbook", "contact_list"),
-        *("created_by", "launched_by", "recalled_by", "corrects"),
+        *("created_by", "launched_by", "recalled_by", "corrects", "layout", "continues"),
     )
-    return get_object_or_404(rows.defer("relay__secret", "relay__ca_pem"), pk=pk)
+    return get_object_or_404(rows.defer("relay__secret", "relay__ca_pem", "layout__history"), pk=pk)
 
 
 def own_campaign(request: HttpRequest, pk: int) -> Campaign:

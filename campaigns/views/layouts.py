@@ -14,14 +14,13 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import Right
-from campaigns.documents.layout import Layout, from_json
-from campaigns.documents.logo import LARGEST, LogoFault
 from campaigns.forms.layout import HIDES, Changes, FrameForm, NewLayoutForm, logo_sentence
 from campaigns.models import Campaign, PayslipLayout, Workbook, WorkbookRow
 from campaigns.models.campaign import CampaignState
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.workbook import Purpose
 from campaigns.pipeline import layouts as pipeline
+from campaigns.pipeline.layouts import LARGEST_LOGO, Layout, LogoFault
 from campaigns.views.access import member
 from campaigns.views.found import named, readable_workbooks
 from campaigns.views.framed import framed
@@ -67,7 +66,7 @@ def layout(request: HttpRequest, pk: int) -> HttpResponse:
     workbook, sample = _sample(request)
     if request.method != "POST":
         return _editor(request, row, workbook, sample)
-    form = FrameForm(request.POST, team=request.team, row=row)
+    form = FrameForm(request.POST, team=request.team, instance=row)
     if request.POST.get("do") == "undo":
         done = pipeline.undo(row, request.user, version=_version(request))
     elif not form.is_valid():
@@ -84,7 +83,7 @@ def layout(request: HttpRequest, pk: int) -> HttpResponse:
 def _apply(
     request: HttpRequest, row: PayslipLayout, workbook: Workbook | None, form: FrameForm
 ) -> bool:
-    stored = from_json(row.content)
+    stored = pipeline.drawn(row).layout
     missing, unplaced = pipeline.difference(stored, workbook) if workbook else ([], [])
     changes = Changes(request.POST, missing=missing, unplaced=unplaced)
     version = _version(request)
@@ -105,7 +104,7 @@ def _editor(
     *,
     form: FrameForm | None = None,
 ) -> HttpResponse:
-    stored = from_json(row.content)
+    stored = pipeline.drawn(row).layout
     missing, unplaced = pipeline.difference(stored, workbook) if workbook else ([], [])
     initial = {
         "name": row.name,
@@ -119,7 +118,7 @@ def _editor(
         "hides": HIDES,
         "missing": missing,
         "unplaced": unplaced,
-        "form": form or FrameForm(initial=initial, team=request.team, row=row),
+        "form": form or FrameForm(initial=initial, team=request.team, instance=row),
         "workbook": workbook,
         "workbooks": _payrolls(request).only("name", "sheet")[:20],
         "sample": sample,
@@ -163,7 +162,7 @@ def layout_logo(request: HttpRequest, pk: int) -> HttpResponse:
     """Another picture; without a file the picture goes."""
     row = _found(request, pk)
     file = request.FILES.get("logo")
-    data = file.read(LARGEST + 1) if file is not None else b""
+    data = file.read(LARGEST_LOGO + 1) if file is not None else b""
     try:
         pipeline.set_logo(row, data, request.user)
     except LogoFault as fault:

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import models
 
 from accounts.models import BounceMailbox, Role, Team
-from campaigns.models import DomainCheck, Probe, ReplyRule, Suppression
+from campaigns.models import DomainCheck, PayslipLayout, Probe, ReplyRule, Suppression
 from tests.views.scene import Scene, deliveries
 
 EVERY_ROLE = tuple(Role)
@@ -41,6 +41,7 @@ class World(Scene):
             "campaign": self.campaign.pk,
             "delivery": self.delivery.pk,
             "template": self.campaign.template_id or 0,
+            "layout": PayslipLayout.objects.create(team=self.team, name="排版").pk,
             "relay": relay.pk,
             "probe": Probe.objects.create(team=self.team, relay=relay, asked_by=self.hr).pk,
             "rule": ReplyRule.objects.create(
