@@ -3,7 +3,7 @@
 A database is told from its copy by what a dump does not carry (PostgreSQL's system identifier, the
 numbers of database and table), and from its own past by a number that grows and is remembered outside
 it, in Redis and on disk. What is missing outside proves nothing: a flushed Redis stops nobody. Why
-each of these: docs/adr/0013-restored-copies.md.
+each of these: docs/adr/0014-restored-copies.md.
 """
 
 from __future__ import annotations
