@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -74,6 +74,15 @@ class Team(models.Model):
     # (campaigns/pipeline/restored.py). The reason is how that was seen.
     sending_off_at = models.DateTimeField(null=True, blank=True)
     sending_off_reason = models.CharField(max_length=20, blank=True)
+    # A mailbox that is full or closed is no dead address, until it has been so this often (0: never).
+    soft_bounces = models.PositiveSmallIntegerField(_("软退信几次后屏蔽"), default=3)
+    soft_days = models.PositiveSmallIntegerField(
+        _("在多少天之内"), default=30, validators=[MinValueValidator(1)]
+    )
+    # More than this is likely a server's fault, and waits for a person (0: no limit).
+    suppressions_per_hour = models.PositiveIntegerField(
+        _("每小时最多自动屏蔽几个地址"), default=500
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     members: models.ManyToManyField = models.ManyToManyField(
         settings.AUTH_USER_MODEL, through="Membership", related_name="teams"

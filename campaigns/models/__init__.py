@@ -9,6 +9,7 @@ from campaigns.models.content import ContentGrant, DataKey
 from campaigns.models.delivery import Attempt, Claim, Delivery
 from campaigns.models.domain_check import DomainCheck
 from campaigns.models.feedback import Feedback, MaildropMessage, Suppression
+from campaigns.models.held_suppression import HeldSuppression
 from campaigns.models.installation import Installation
 from campaigns.models.layout import PayslipLayout
 from campaigns.models.probe import Probe
@@ -46,6 +47,7 @@ __all__ = [
     "DomainPark",
     "Feedback",
     "Heartbeat",
+    "HeldSuppression",
     "Installation",
     "ListMember",
     "MaildropMessage",

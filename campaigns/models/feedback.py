@@ -89,6 +89,7 @@ class MaildropMessage(models.Model):
 class SuppressionReason(models.TextChoices):
     HARD_BOUNCE = "hard_bounce", _("硬退信")
     REFUSED = "refused", _("服务器拒收：地址不存在")
+    SOFT_BOUNCES = "soft_bounces", _("一再软退信")
     COMPLAINT = "complaint", _("投诉")
     UNSUBSCRIBED = "unsubscribed", _("退订")
     MANUAL = "manual", _("人工添加")
@@ -129,6 +130,8 @@ class Suppression(models.Model):
                 condition=models.Q(contact_list__isnull=True),
             ),
         ]
+        # How many were added by themselves in the last hour is asked before the next one is.
+        indexes = [models.Index(fields=["team", "created_at"], name="suppression_newest")]
 
     def __str__(self) -> str:
         return self.address
