@@ -7,7 +7,7 @@ reported and never repaired: a payslip that goes to a guessed address cannot be 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import idna
@@ -36,8 +36,7 @@ _MAX_CELL = 5_000
 _MAX_PARTS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Cleaned:
+class Cleaned(NamedTuple):
     """The usable addresses of a cell in order, each once, and (raw, why) of each piece that is none."""
 
     emails: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from pathlib import Path
 import quickjs  # type: ignore[import-untyped]
 
 from campaigns.workbooks.numerals import digits_in_chinese, number_in_chinese
-from campaigns.workbooks.plain_formats import Show, plain_format, rounded
+from campaigns.workbooks.plain_formats import Show, far_from_tie, plain_format, rounded
 
 #: The formats that have an id but no code in the file, as Chinese Excel shows them.
 BUILTIN = {
@@ -252,7 +252,10 @@ def show_general(value: float) -> str:
     if size < 1e-4:
         return _general_small(value)
     decimals = max(0, 10 - len(str(int(size))))
-    shown = f"{rounded(value, decimals):f}"
+    if far_from_tie(size, decimals):
+        shown = f"{value:.{decimals}f}"
+    else:
+        shown = f"{rounded(value, decimals):f}"
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 

@@ -10,7 +10,7 @@ import math
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -68,9 +68,16 @@ class SheetRow:
     def is_blank(self) -> bool:
         return not any(text.strip() for text in self.texts)
 
+    def filled(self, columns: Sequence[int]) -> list[int]:
+        """Those of the columns that show anything."""
+        texts, width = self.texts, len(self.texts)
+        return [c for c in columns if c < width and texts[c] and not texts[c].isspace()]
+
 
 def number_in(text: str) -> float | None:
     """The number that a text shows, with thousands, currency, percent or accounting brackets."""
+    if text.isascii() and text.isdigit():
+        return float(text) if len(text) <= 15 else None
     text = text.strip()
     if text[:1] not in _NUMBER_STARTS:
         return None

@@ -234,17 +234,24 @@ class HeaderFinder:
 
     def _describe(self, block: list[int], address: int | None, choices: Choices) -> Header:
         first = block[-1] + 1 if block else 1
-        used: set[int] = set()
-        for row in self._sheet.rows:
-            if row.number >= first and not row.hidden:
-                used.update(c for c, text in enumerate(row.texts) if text)
-        used.update(c for (row_number, c) in self._sheet.flaws if row_number >= first)
         titles = {c: self._title(block, c) for c in self._columns}
+        used = self._used([c for c in self._columns if not titles[c]], first)
         indexes = tuple(c for c in self._columns if titles[c] or c in used)
         names = _unique([titles[c] or f"列{column_letter(c)}" for c in indexes])
         header = Header(tuple(block), indexes, names, address, None)
         header = replace(header, name=_best_name(header))
         return _corrected(header, choices)
+
+    def _used(self, columns: list[int], first: int) -> set[int]:
+        """Those of the columns that hold anything from a row on."""
+        used = {c for (number, c) in self._sheet.flaws if number >= first}
+        waiting = set(columns) - used
+        for row in self._sheet.rows:
+            if not waiting:
+                break
+            if row.number >= first and not row.hidden:
+                waiting.difference_update(c for c, text in enumerate(row.texts) if text)
+        return set(columns) - waiting
 
     def _title(self, block: list[int], column: int) -> str:
         levels: list[str] = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO
 from xml.parsers import expat
 
@@ -89,9 +89,16 @@ class Package:
             raise WorkbookRejected(RejectKind.DAMAGED, "缺少必要的部分") from error
 
     def elements(
-        self, name: str, tags: list[str], tick: Tick | None = None
+        self,
+        name: str,
+        tags: list[str],
+        tick: Tick | None = None,
+        through: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None,
     ) -> Iterator[etree._Element]:
-        """The ended elements of these tags ({*}local), each to be used before the next is asked."""
+        """The ended elements of these tags ({*}local), each to be used before the next is asked.
+
+        `through` may take whole elements out of the part's bytes before they are parsed.
+        """
         refuse_doctype(self.chunks(name))
         parser = etree.XMLPullParser(
             events=("end",),
@@ -104,8 +111,9 @@ class Package:
             remove_pis=True,
         )
         waited = 0
+        chunks = self.chunks(name, tick)
         try:
-            for chunk in self.chunks(name, tick):
+            for chunk in through(chunks) if through else chunks:
                 parser.feed(chunk)
                 waited += len(chunk)
                 for _event, element in parser.read_events():

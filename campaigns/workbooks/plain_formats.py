@@ -29,6 +29,12 @@ def rounded(value: float, decimals: int, shift: int = 0) -> Decimal:
     return (exact.scaleb(shift) if shift else exact).quantize(_QUANTA[decimals], ROUND_HALF_UP)
 
 
+def far_from_tie(size: float, decimals: int) -> bool:
+    """Whether a size, rounded to so many decimals, is the same however ties and the 16th digit go."""
+    scaled = size * 10.0**decimals
+    return scaled < 1e10 and not 0.499 < scaled % 1 < 0.501
+
+
 def plain_format(code: str) -> Show | None:
     """A function for this format code, or None if it has anything beyond the plain parts."""
     sections = [_COLOUR.sub("", section) for section in _SPLIT.split(code)]
@@ -46,8 +52,8 @@ def plain_format(code: str) -> Show | None:
     signed = len(shows) == 1
 
     def show(value: float) -> str:
-        if value == 0 and zero is not None:
-            return zero
+        if value == 0:  # -0.0 too
+            return positive(0.0, False) if zero is None else zero
         if value < 0:
             return negative(-value, signed)
         return positive(value, False)
@@ -77,7 +83,11 @@ def _section(section: str) -> Callable[[float, bool], str] | None:
     tail = (match[4] or "") + suffix
 
     def show(size: float, signed: bool) -> str:
-        number = rounded(size, decimals, shift)
+        number: float | Decimal = size
+        if shift or not far_from_tie(size, decimals):
+            number = rounded(size, decimals, shift)
+        elif signed and size * 10.0**decimals < 0.5:
+            number = 0
         sign = "-" if signed and number else ""
         return f"{sign}{prefix}{number:{spec}}{tail}".strip(" ")
 

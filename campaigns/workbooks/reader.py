@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from campaigns.workbooks.containers import Source, open_source
 from campaigns.workbooks.grid import Tick
 from campaigns.workbooks.problems import Problem, ProblemKind, RejectKind, WorkbookRejected
-from campaigns.workbooks.results import Choices, Limits, Reading
+from campaigns.workbooks.results import Choices, Limits, Reading, ReadRow
 from campaigns.workbooks.sheet_reading import SheetReading, hidden_names, hidden_sheets, visible
+
+Take = Callable[[ReadRow], None]
+#: Of a thousand, how far the bar has come when the sheet is in memory; its rows are the rest.
+_LOADED = 600
 
 
 def read(
@@ -20,7 +26,26 @@ def read(
     progress: Tick | None = None,
     limits: Limits | None = None,
 ) -> Reading:
-    """Reads a workbook; `progress` hears (done, total): bytes of the sheet, or of several, thousandths of each.
+    """Reads a workbook whole; see `read_rows`."""
+    rows: list[ReadRow] = []
+    reading = read_rows(
+        path, rows.append, sheet=sheet, password=password, choices=choices, progress=progress,
+        limits=limits,
+    )  # fmt: skip
+    return replace(reading, rows=rows)
+
+
+def read_rows(
+    path: Path,
+    take: Take,
+    *,
+    sheet: str | None = None,
+    password: str | None = None,
+    choices: Choices | None = None,
+    progress: Tick | None = None,
+    limits: Limits | None = None,
+) -> Reading:
+    """Gives each recipient to `take` and returns what else was found; `progress` hears thousandths.
 
     Raises WorkbookRejected when nothing can be read. Run it in a child process (child.py) where the
     file comes from outside.
@@ -29,25 +54,33 @@ def read(
     choices = choices or Choices()
     with open_source(path, limits, password) as source:
         if sheet is None:
-            return _read_the_one(source, choices, progress)
-        if sheet not in dict(source.sheets):
+            found = _the_one(source, choices, progress)
+        elif sheet in dict(source.sheets):
+            tick = _part(progress, 0, _LOADED)
+            found = SheetReading(source, source.load(sheet, tick), choices)
+            if found.header is None:
+                raise WorkbookRejected(RejectKind.EMPTY, f"工作表“{sheet}”里没有数据")
+        else:
             raise WorkbookRejected(RejectKind.UNKNOWN_SHEET, sheet)
-        found = SheetReading(source, source.load(sheet, progress), choices)
-        if found.header is None:
-            raise WorkbookRejected(RejectKind.EMPTY, f"工作表“{sheet}”里没有数据")
+        if found is None:
+            return _to_choose(source)
+        for row in found.rows(_part(progress, _LOADED, 1000)):
+            take(row)
+        if progress:
+            progress(1000, 1000)
         return found.reading()
 
 
-def _read_the_one(source: Source, choices: Choices, progress: Tick | None) -> Reading:
-    """The only visible sheet with a header and a usable address, or the question which one."""
+def _the_one(source: Source, choices: Choices, progress: Tick | None) -> SheetReading | None:
+    """The only visible sheet with a header and a usable address; None if there are several."""
     usable: SheetReading | None = None
     fallback: SheetReading | None = None
     names = visible(source)
     for at, name in enumerate(names):
-        tick = _share(progress, at, len(names))
-        found = SheetReading(source, source.load(name, tick), choices)
+        ends = at * _LOADED // len(names), (at + 1) * _LOADED // len(names)
+        found = SheetReading(source, source.load(name, _part(progress, *ends)), choices)
         if found.usable and usable:
-            return _to_choose(source)
+            return None
         if found.usable:
             usable = found
         elif found.header is not None and found.header.rows and fallback is None:
@@ -55,16 +88,16 @@ def _read_the_one(source: Source, choices: Choices, progress: Tick | None) -> Re
     found_one = usable or fallback
     if found_one is None or not found_one.has_data:
         raise WorkbookRejected(RejectKind.EMPTY, "没有找到表头和数据行")
-    return found_one.reading()
+    return found_one
 
 
-def _share(progress: Tick | None, at: int, sheets: int) -> Tick | None:
-    """The progress of one sheet as its part of them all, so that the bar never goes back."""
-    if progress is None or sheets == 1:
-        return progress
+def _part(progress: Tick | None, start: int, end: int) -> Tick | None:
+    """The progress of one step as its part of a thousand, so that the bar never goes back."""
+    if progress is None:
+        return None
 
     def tick(done: int, total: int) -> None:
-        progress(at * 1000 + done * 1000 // max(total, 1), sheets * 1000)
+        progress(start + (end - start) * min(done, total) // max(total, 1), 1000)
 
     return tick
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from campaigns.workbooks.problems import Problem
 
@@ -62,8 +62,7 @@ class Choices:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ReadRow:
+class ReadRow(NamedTuple):
     """One recipient: the sheet's row, which address of its cell (from 1), and what each column shows.
 
     `cells` has a value for every name in `Reading.columns`, None where the cell cannot be read.

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from campaigns.workbooks import words
 from campaigns.workbooks.addresses import Cleaned
-from campaigns.workbooks.grid import Sheet, SheetRow
+from campaigns.workbooks.grid import Sheet, SheetRow, number_in
 from campaigns.workbooks.header import Header
 from campaigns.workbooks.results import ColumnTotal
 
@@ -27,12 +27,16 @@ class RowSorter:
         self._headings = {
             c: {words.compact(sheet.text(n, c)) for n in header.rows} - {""} for c in header.indexes
         }
+        #: A header that is repeated differs in no more cells than this.
+        self._few = len(header.indexes) // 5
         above = [r for r in sheet.rows if header.rows and r.number < header.rows[0]]
         self._titles = {words.compact(text) for r in above for text in r.texts} - {""}
         self._wide = {(m.top, m.left) for m in sheet.merges if m.right > m.left}
 
     def why_skipped(self, row: SheetRow) -> str | None:
-        filled = [c for c in self._header.indexes if row.text(c).strip()]
+        if self._is_plainly_a_person(row):
+            return None
+        filled = row.filled(self._header.indexes)
         if not filled:
             return None if self._flawed_person(row) else "total"
         if self._repeats_header(row, filled):
@@ -42,6 +46,25 @@ class RowSorter:
         if kind or usable:
             return kind
         return self._unlabelled(row, filled)
+
+    def _is_plainly_a_person(self, row: SheetRow) -> bool:
+        """The most of all rows: a usable address, too much that is no header's, and no label."""
+        if not self._addresses(row).emails:
+            return False
+        texts, width = row.texts, len(row.texts)
+        different, first = 0, None
+        for column in self._header.indexes:
+            text = texts[column] if column < width else ""
+            if not text or text.isspace():
+                continue
+            first = column if first is None else first
+            different += words.compact(text) not in self._headings[column]
+            if different > self._few:
+                break
+        else:
+            return False
+        labels = (first, self._header.name)
+        return not any(words.row_kind(row.text(c)) for c in labels if c is not None)
 
     def _flawed_person(self, row: SheetRow) -> bool:
         """A row of nothing but unreadable cells: a person's if address or name is one of them."""
@@ -62,7 +85,9 @@ class RowSorter:
         """By a word in the row; beside a usable address only the first cell or the name counts."""
         looked_at = [c for c in filled if not usable or c in (filled[0], self._header.name)]
         for column in looked_at:
-            kind = words.row_kind(row.text(column)) if row.value(column) is None else None
+            kind = words.row_kind(row.text(column))
+            if kind and row.value(column) is not None:
+                continue
             if kind in ("total", "subtotal"):
                 if not self._has_person(row, column):
                     return kind
@@ -125,16 +150,22 @@ class TotalChecker:
         self._hidden: dict[int, float] = dict.fromkeys(header.indexes, 0.0)
         self._shown: dict[int, str] = {}
         self._not_numeric: set[int] = set()
+        #: The columns that have shown nothing but numbers so far.
+        self._numeric = list(header.indexes)
 
     def add(self, row: SheetRow) -> None:
-        for column in self._columns:
-            if column in self._not_numeric:
+        texts, numbers = row.texts, row.numbers or ()
+        for column in tuple(self._numeric):
+            if column < len(numbers) and (number := numbers[column]) == number:
+                self._all[column].append(number)
                 continue
-            value = row.value(column)
+            text = texts[column] if column < len(texts) else ""
+            value = number_in(text) if text else None
             if value is not None:
                 self._all[column].append(value)
-            elif row.text(column).strip() not in ("", "-", "—", "/"):
+            elif text.strip() not in ("", "-", "—", "/"):
                 self._not_numeric.add(column)
+                self._numeric.remove(column)
 
     def add_hidden(self, row: SheetRow) -> None:
         for column in self._columns:

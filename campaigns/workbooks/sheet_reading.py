@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from campaigns.workbooks import words
@@ -9,7 +10,7 @@ from campaigns.workbooks.addresses import Cleaned, clean, key
 from campaigns.workbooks.containers import Source
 from campaigns.workbooks.domains import suggest
 from campaigns.workbooks.first_rows import FirstRows
-from campaigns.workbooks.grid import Flaw, Sheet, SheetRow
+from campaigns.workbooks.grid import Flaw, Sheet, SheetRow, Tick
 from campaigns.workbooks.header import Header, HeaderFinder
 from campaigns.workbooks.problems import (
     REASONS,
@@ -22,6 +23,7 @@ from campaigns.workbooks.problems import (
 from campaigns.workbooks.results import Choices, Reading, ReadRow
 from campaigns.workbooks.rows import RowSorter, TotalChecker
 
+_ROWS_A_TICK = 500
 _WHY = {
     ProblemKind.FORMULA_WITHOUT_VALUE: "formula without a stored value",
     ProblemKind.ERROR_VALUE: "error value",
@@ -47,34 +49,49 @@ def hidden_sheets(source: Source, read_sheet: str | None) -> list[Problem]:
 
 
 class SheetReading:
-    """One sheet sorted into recipients, skipped rows and problems."""
+    """One sheet sorted into recipients, skipped rows and problems, the recipients one after another."""
 
     def __init__(self, source: Source, sheet: Sheet, choices: Choices) -> None:
         self._source = source
         self._sheet = sheet
         self._choices = choices
-        self._rows: list[ReadRow] = []
+        self._first: dict[str, int] = {}
+        self._duplicates: list[tuple[ReadRow, int]] = []
         self._invalid: list[dict[str, Any]] = []
         self._skipped: list[dict[str, Any]] = []
         self._hidden_rows: list[int] = []
         self._problems: list[Problem] = []
         self._unreadable = False
+        self._flawed_rows: set[int] = set()
         self._people = 0
+        self._done = 0
         self._cleaned = (0, Cleaned())
         self._first_rows = FirstRows(sheet)
         self.header = HeaderFinder(sheet).find(choices)
-        if self.header is not None:
-            self._sort_rows(self.header)
+        self._sorted = self._sort_rows(self.header) if self.header else iter(())
+        #: Sorting goes as far as the first recipient; the rest follows as it is asked for.
+        self._ahead = next(self._sorted, None)
 
     @property
     def usable(self) -> bool:
-        return bool(self._rows and self.header is not None and self.header.rows) or (
-            bool(self._rows) and len(visible(self._source)) == 1
-        )
+        titled = self.header is not None and bool(self.header.rows)
+        return self._ahead is not None and (titled or len(visible(self._source)) == 1)
 
     @property
     def has_data(self) -> bool:
-        return bool(self._rows or self._people)
+        return bool(self._ahead or self._people)
+
+    def rows(self, tick: Tick | None = None) -> Iterator[ReadRow]:
+        """The recipients, once; `tick` hears (rows of the sheet done, rows of the sheet)."""
+        if self._ahead is None:
+            return
+        yield self._ahead
+        total, told = len(self._sheet.rows), 0
+        for row in self._sorted:
+            yield row
+            if tick and self._done - told >= _ROWS_A_TICK:
+                told = self._done
+                tick(told, total)
 
     def _problem(
         self, row: int | None, column: int | None, kind: ProblemKind, **params: str
@@ -82,11 +99,13 @@ class SheetReading:
         letter = column_letter(column) if column is not None else None
         self._problems.append(Problem(self._sheet.name, row, letter, kind, params))
 
-    def _sort_rows(self, header: Header) -> None:
+    def _sort_rows(self, header: Header) -> Iterator[ReadRow]:
         self._sheet.fill_down(header.first_data_row)
+        self._flawed_rows = {number for number, _ in self._sheet.flaws}
         sorter = RowSorter(self._sheet, header, self._addresses)
         self._totals = TotalChecker(header)
         for row in self._sheet.rows:
+            self._done += 1
             if self._is_blank(row):
                 continue
             if row.hidden:
@@ -99,13 +118,12 @@ class SheetReading:
             if why is None:
                 self._people += 1
                 self._totals.add(row)
-                self._take(header, row)
+                yield from self._take(header, row)
             else:
                 self._skip(row, why)
 
     def _is_blank(self, row: SheetRow) -> bool:
-        columns = range(len(row.texts))
-        return row.is_blank() and not any((row.number, c) in self._sheet.flaws for c in columns)
+        return row.is_blank() and row.number not in self._flawed_rows
 
     def _why_skipped(self, sorter: RowSorter, row: SheetRow) -> str | None:
         if row.number in self._choices.unskipped:
@@ -141,14 +159,14 @@ class SheetReading:
             return linked if linked.emails else cleaned
         return cleaned
 
-    def _take(self, header: Header, row: SheetRow) -> None:
+    def _take(self, header: Header, row: SheetRow) -> Iterable[ReadRow]:
         address = header.address
         if address is None and self._choices.number_column is None:
-            return
+            return ()
         flaw = self._sheet.flaws.get((row.number, address)) if address is not None else None
         if flaw and address is not None:
             self._flawed(row, address, flaw)
-            return
+            return ()
         cleaned = self._addresses(row)
         known_elsewhere = not cleaned.rejected and self._choices.number_column is not None
         if address is not None:
@@ -156,11 +174,18 @@ class SheetReading:
                 self._no_address(row, address)
             for raw, why in cleaned.rejected:
                 self._reject(row, address, raw, why)
-        cells = [self._readable(row, column) for column in header.indexes]
+        cells = self._cells(header, row)
         emails = list(cleaned.emails) or ([""] if known_elsewhere else [])
-        if emails:
-            self._unreadable = self._unreadable or None in cells
-            self._add_recipients(header, row, emails, tuple(cells))
+        if not emails:
+            return ()
+        self._unreadable = self._unreadable or None in cells
+        return self._recipients(header, row, emails, cells)
+
+    def _cells(self, header: Header, row: SheetRow) -> tuple[str | None, ...]:
+        if row.number in self._flawed_rows:
+            return tuple(self._readable(row, column) for column in header.indexes)
+        texts, width = row.texts, len(row.texts)
+        return tuple([texts[c] if c < width else "" for c in header.indexes])
 
     def _no_address(self, row: SheetRow, column: int) -> None:
         self._add_invalid(row.number, column, row.text(column), "no address")
@@ -189,12 +214,16 @@ class SheetReading:
         self._flawed(row, column, flaw)
         return None
 
-    def _add_recipients(
+    def _recipients(
         self, header: Header, row: SheetRow, emails: list[str], cells: tuple[str | None, ...]
-    ) -> None:
+    ) -> Iterable[ReadRow]:
         name = row.text(header.name).strip() if header.name is not None else ""
+        found = []
         for part, email in enumerate(emails, start=1):
-            self._rows.append(ReadRow(row.number, part, email, name, cells))
+            found.append(recipient := ReadRow(row.number, part, email, name, cells))
+            first = self._first.setdefault(key(email), row.number) if email else row.number
+            if first != row.number:
+                self._duplicates.append((recipient, first))
             domain = email.rpartition("@")[2]
             if suggestion := suggest(domain):
                 self._problem(
@@ -204,8 +233,10 @@ class SheetReading:
                     domain=domain,
                     suggestion=suggestion,
                 )
+        return found
 
     def reading(self) -> Reading:
+        """Everything but the rows, which have all been asked for before."""
         header = self.header
         if header is None:
             raise WorkbookRejected(RejectKind.EMPTY, "没有找到表头和数据行")
@@ -225,7 +256,7 @@ class SheetReading:
             },
             header_rows=list(header.rows),
             columns=list(header.names),
-            rows=self._rows,
+            rows=[],
             invalid=self._invalid,
             duplicates=duplicates,
             skipped_rows=self._skipped,
@@ -243,25 +274,22 @@ class SheetReading:
         )
 
     def _find_duplicates(self, header: Header) -> list[dict[str, Any]]:
-        first: dict[str, int] = {}
-        duplicates = []
-        for row in self._rows:
-            if not row.email:
-                continue
-            first_row = first.setdefault(key(row.email), row.number)
-            if first_row == row.number:
-                continue
-            duplicates.append({"row": row.number, "email": row.email, "first_row": first_row})
+        for row, first_row in self._duplicates:
             self._problem(
                 row.number, header.address, ProblemKind.DUPLICATE_ADDRESS,
                 email=row.email, first_row=str(first_row),
             )  # fmt: skip
-        return duplicates
+        return [
+            {"row": row.number, "email": row.email, "first_row": first_row}
+            for row, first_row in self._duplicates
+        ]
 
     def _find_hidden(self, header: Header) -> list[str]:
         """The letters of the hidden columns that hold something; says so, and of the hidden rows."""
-        used = {c for row in self._sheet.rows for c, text in enumerate(row.texts) if text}
-        hidden = [column_letter(c) for c in sorted(used & self._sheet.hidden_columns)]
+        hidden: list[str] = []
+        if self._sheet.hidden_columns:
+            used = {c for row in self._sheet.rows for c, text in enumerate(row.texts) if text}
+            hidden = [column_letter(c) for c in sorted(used & self._sheet.hidden_columns)]
         for letter in hidden:
             self._problems.append(
                 Problem(self._sheet.name, None, letter, ProblemKind.HIDDEN_COLUMN)

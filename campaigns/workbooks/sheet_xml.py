@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from array import array
+from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote
 
 from lxml import etree  # type: ignore[import-untyped]
 
-from campaigns.workbooks import xlsx
 from campaigns.workbooks.formats import (
     DAYS_1904,
     DIGITS_LOST_FROM,
@@ -21,11 +21,42 @@ from campaigns.workbooks.grid import MAX_COLUMNS, MAX_ROWS, NAN, Flaw, Merge, Sh
 from campaigns.workbooks.package import Package
 from campaigns.workbooks.problems import ProblemKind, RejectKind, WorkbookRejected
 from campaigns.workbooks.results import Limits
+from campaigns.workbooks.row_shapes import Kind, PlainRows, RowShapes, Shape
+from campaigns.workbooks.shared_strings import local_name, plain_text, string_text
 
 _REFERENCE = re.compile(r"^\$?([A-Z]{1,3})\$?([0-9]{1,7})$")
 _MAILTO_FORMULA = re.compile(r'HYPERLINK\(\s*"(mailto:[^"]+)"', re.I)
 _TAGS = ["{*}row", "{*}cols", "{*}mergeCell", "{*}hyperlink"]
 _MAX_MERGES = 200_000
+_REMEMBERED = 5_000
+
+
+class RowsOutOfOrder(Exception):
+    """The rows depend on those before them, so that none may be taken out of their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done with each value of a shape: (its group, its column) by kind."""
+
+    width: int
+    nans: bytes
+    shared: tuple[tuple[int, int], ...]
+    inline: tuple[tuple[int, int], ...]
+    others: tuple[tuple[int, int, Kind], ...]
+
+    @classmethod
+    def of(cls, shape: Shape) -> Plan:
+        width = shape.columns[-1][0] + 1
+        places = [(at, column, kind) for at, (column, kind) in enumerate(shape.columns, start=1)]
+        texts = {"s", "inlineStr"}
+        return cls(
+            width,
+            array("d", [NAN] * width).tobytes(),
+            tuple((at, column) for at, column, kind in places if kind.type == "s"),
+            tuple((at, column) for at, column, kind in places if kind.type == "inlineStr"),
+            tuple(place for place in places if place[2].type not in texts),
+        )
 
 
 def parse_reference(reference: str) -> tuple[int, int]:
@@ -59,14 +90,31 @@ class SheetReader:
         self._formats = formats
         self._limits = limits
         self._cells = 0
+        self._plain_rows = False
+        self._taken = 0
+        self._plans: dict[Shape, Plan] = {}
+        self._numbers: dict[tuple[str, str | None], tuple[str, float]] = {}
         self._columns: dict[str, int] = {}
         self._local: dict[str, str] = {}
         self._codes: dict[str | None, str] = {None: styles[0] if styles else "General"}
 
-    def read(self, package: Package, part: str, links: dict[str, str], tick: Tick | None) -> Sheet:
-        """`links` are the sheet's relation targets by id."""
-        for element in package.elements(part, _TAGS, tick):
-            tag = xlsx.local_name(element)
+    def read(
+        self,
+        package: Package,
+        part: str,
+        links: dict[str, str],
+        tick: Tick | None,
+        *,
+        plain_rows: bool = True,
+    ) -> Sheet:
+        """`links` are the sheet's relation targets by id.
+
+        Raises RowsOutOfOrder where rows may not be taken out of the XML: read it without `plain_rows`.
+        """
+        self._plain_rows = plain_rows
+        through = PlainRows(RowShapes(self._column), self._take_plain) if plain_rows else None
+        for element in package.elements(part, _TAGS, tick, through):
+            tag = local_name(element)
             if tag == "row":
                 self._read_row(element)
             elif tag == "mergeCell":
@@ -111,6 +159,8 @@ class SheetReader:
         rows = self._sheet.rows
         last = rows[-1].number if rows else 0
         given = element.get("r")
+        if not given and self._plain_rows and self._taken:
+            raise RowsOutOfOrder
         number = _number(given) if given else last + 1
         if not 0 < number <= MAX_ROWS:
             raise WorkbookRejected(RejectKind.DAMAGED, "行号不对")
@@ -119,7 +169,13 @@ class SheetReader:
         position = 0
         for cell in element:
             position = self._read_cell(cell, number, position, texts, numbers) + 1
-        self._trim(number, texts)
+        hidden = element.get("hidden") in ("1", "true") or element.get("ht") == "0"
+        self._append(SheetRow(number, texts, numbers, hidden))
+
+    def _append(self, row: SheetRow) -> None:
+        texts, rows = row.texts, self._sheet.rows
+        if texts and not texts[-1]:
+            self._trim(row.number, texts)
         if not texts:
             return
         if len(texts) > self._limits.columns or len(rows) >= self._limits.rows:
@@ -127,8 +183,44 @@ class SheetReader:
         self._cells += len(texts)
         if self._cells > self._limits.cells:
             raise WorkbookRejected(RejectKind.SIZE, "单元格过多")
-        hidden = element.get("hidden") in ("1", "true") or element.get("ht") == "0"
-        rows.append(SheetRow(number, texts, numbers, hidden))
+        rows.append(row)
+
+    def _take_plain(self, shape: Shape, match: re.Match[str]) -> None:
+        """A row that was taken out of the XML whole."""
+        number, values = int(match[1]), match.groups()
+        if number <= self._taken or not 0 < number <= MAX_ROWS:
+            raise RowsOutOfOrder
+        self._taken = number
+        plan = self._plans.get(shape)
+        if plan is None:
+            plan = self._plans[shape] = Plan.of(shape)
+        texts = [""] * plan.width
+        strings = self._strings
+        try:
+            for at, column in plan.shared:
+                if (stored := values[at]) is not None:
+                    texts[column] = strings[int(stored)]
+        except IndexError:
+            raise WorkbookRejected(RejectKind.DAMAGED, "缺少共享文字") from None
+        for at, column in plan.inline:
+            if stored := values[at]:
+                texts[column] = plain_text(stored) if "_x" in stored else stored
+        numbers = array("d", plan.nans) if plan.others else None
+        for at, column, kind in plan.others:
+            if (stored := values[at]) is not None and numbers is not None:
+                texts[column], numbers[column] = self._shown(kind, stored, number, column)
+        self._append(SheetRow(number, texts, numbers))
+
+    def _shown(self, kind: Kind, stored: str, row: int, column: int) -> tuple[str, float]:
+        """What a cell with a value shows; numbers come again and again in a list."""
+        if kind.type != "n":
+            return self._typed(kind.type, stored, kind.style, row, column), NAN
+        known = self._numbers.get((stored, kind.style))
+        if known is None:
+            known = self._number(stored, kind.style, row, column)
+            if known[0] and len(self._numbers) < _REMEMBERED:
+                self._numbers[stored, kind.style] = known
+        return known
 
     def _trim(self, number: int, texts: list[str]) -> None:
         """Formatted but empty cells at the end are no content."""
@@ -159,7 +251,9 @@ class SheetReader:
         reference = cell.get("r")
         if reference is None:
             return after
-        letters = reference.rstrip("0123456789")
+        return self._column(reference.rstrip("0123456789"))
+
+    def _column(self, letters: str) -> int:
         column = self._columns.get(letters)
         if column is None:
             column = self._columns[letters] = parse_reference(letters + "1")[1]
@@ -175,7 +269,7 @@ class SheetReader:
             elif tag == "f":
                 formula = child.text or ""
             elif tag == "is":
-                return xlsx.string_text(child), NAN
+                return string_text(child), NAN
         if formula is not None:
             if match := _MAILTO_FORMULA.search(formula):
                 self._sheet.links[row, column] = unquote(match[1])
@@ -188,7 +282,7 @@ class SheetReader:
         return self._typed(kind, stored, cell.get("s"), row, column), NAN
 
     def _local_name(self, element: etree._Element) -> str:
-        return self._local.setdefault(element.tag, xlsx.local_name(element))
+        return self._local.setdefault(element.tag, local_name(element))
 
     def _typed(self, kind: str, stored: str, style: str | None, row: int, column: int) -> str:
         if kind == "s":
@@ -202,7 +296,7 @@ class SheetReader:
             return self._flaw(row, column, ProblemKind.ERROR_VALUE, stored)[0]
         if kind == "d":
             return self._date(stored, style, row, column)
-        return xlsx.plain_text(stored)
+        return plain_text(stored)
 
     def _date(self, stored: str, style: str | None, row: int, column: int) -> str:
         """An ISO 8601 date (t="d") shown by its style, as if it were the serial number."""

@@ -58,6 +58,13 @@ _NOTE = re.compile(
     re.I,
 )
 
+#: A sign that every word above has one of; most names have none.
+_IN_A_LABEL = re.compile(
+    r"[计計总總共累汇制製填编审審复批核经出会主领签盖单负部人平均最備备註注附说說明提温声打日导以本*※★●]|"
+    r"total|sum|note|mar|p\.?s|prep|app|rev|cou|ave|low|high",
+    re.I,
+)
+
 
 def tidy(text: str) -> str:
     """A column's name: no line breaks, no blanks between Chinese characters, else one blank."""
@@ -70,6 +77,8 @@ def tidy(text: str) -> str:
 
 def compact(text: str) -> str:
     """A text without any blanks, for comparing with words."""
+    if text.isprintable():  # neither line breaks nor invisible signs
+        return text.replace(" ", "")
     return re.sub(r"\s+", "", _INVISIBLE.sub("", text))
 
 
@@ -126,14 +135,17 @@ def is_parent_word(text: str) -> bool:
 
 def row_kind(text: str) -> str | None:
     """What a row is by the text of one of its cells: total, subtotal, signature, note or None."""
-    word = compact(text[:_LONGEST_NAME]).rstrip(":：")
+    whole = compact(text[:_LONGEST_NAME])
+    if not _IN_A_LABEL.search(whole):
+        return None
+    word = whole.rstrip(":：")
     if len(word) <= 16 and _SUBTOTAL.search(word):
         return "subtotal"
     if len(word) <= 16 and _TOTAL.search(word):
         return "total"
     if _SIGNATURE.match(word):
         return "signature"
-    return "note" if _NOTE.match(compact(text[:_LONGEST_NAME])) or _STATISTIC.match(word) else None
+    return "note" if _NOTE.match(whole) or _STATISTIC.match(word) else None
 
 
 _NOT_SUMMABLE = re.compile(

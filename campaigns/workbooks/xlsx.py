@@ -13,36 +13,10 @@ from campaigns.workbooks.grid import Sheet, Tick
 from campaigns.workbooks.package import Package
 from campaigns.workbooks.problems import RejectKind, WorkbookRejected
 from campaigns.workbooks.results import Limits
-from campaigns.workbooks.sheet_xml import SheetReader
+from campaigns.workbooks.shared_strings import local_name, read_strings
+from campaigns.workbooks.sheet_xml import RowsOutOfOrder, SheetReader
 
-_ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _HAN = re.compile(r"[\u4e00-\u9fff]|simsun|simhei|dengxian|yahei", re.I)
-_MAX_STRING_BYTES = 160 << 20
-
-
-def string_text(element: etree._Element) -> str:
-    """The text of a <si> or <is>: its runs without the phonetic ones, escapes undone, LF line ends."""
-    parts = []
-    for child in element:
-        tag = local_name(child)
-        if tag == "t":
-            parts.append(child.text or "")
-        elif tag == "r":
-            parts.extend(t.text or "" for t in child if local_name(t) == "t")
-    return plain_text("".join(parts))
-
-
-def plain_text(text: str) -> str:
-    """Undoes _xHHHH_ (ECMA-376 22.9.2.19) and makes CR and CRLF a LF."""
-    if "_x" in text:
-        text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text
-
-
-def local_name(element: etree._Element) -> str:
-    return str(element.tag).rpartition("}")[2]
 
 
 class XlsxSource:
@@ -74,9 +48,15 @@ class XlsxSource:
             self._styles = self._read_styles()
             self._strings = self._read_strings()
         part = self._parts[name]
-        reader = SheetReader(name, self._styles, self._strings, self._formats, self._limits)
         links = {key: target for key, (_, target) in self._relations(part).items()}
-        return reader.read(self.package, part, links, tick)
+        try:
+            return self._reader(name).read(self.package, part, links, tick)
+        except RowsOutOfOrder:
+            return self._reader(name).read(self.package, part, links, tick, plain_rows=False)
+
+    def _reader(self, name: str) -> SheetReader:
+        styles = self._styles or []
+        return SheetReader(name, styles, self._strings, self._formats, self._limits)
 
     def part_of(self, name: str) -> str:
         """The name in the package of a worksheet."""
@@ -141,14 +121,7 @@ class XlsxSource:
         part = self.package.find(self._strings_part or "xl/sharedStrings.xml")
         if part is None:
             return []
-        strings, size = [], 0
-        for element in self.package.elements(part, ["{*}si"]):
-            text = string_text(element)
-            size += len(text)
-            if size > _MAX_STRING_BYTES:
-                raise WorkbookRejected(RejectKind.SIZE, "文字内容过多")
-            strings.append(text)
-        return strings
+        return read_strings(self.package, part)
 
 
 def _by_type(relations: dict[str, tuple[str, str]], ending: str) -> str | None:
