@@ -231,6 +231,8 @@ CLAIM_LEASE_SECONDS = environment.number("CLAIM_LEASE_SECONDS", 90)
 # write what they remember again, and what nobody remembers is in doubt. Payslips always wait.
 ASYNC_NEWSLETTERS = environment.flag("ASYNC_NEWSLETTERS", True)
 CLAIM_BATCH = environment.number("CLAIM_BATCH", 200)
+# Worker processes among which each relay's connections are divided; one drives its share from one loop.
+WORKERS = 1 if EMBEDDED else max(1, environment.number("WORKERS", 2))
 BATCH_SECONDS = environment.number("BATCH_SECONDS", 60)
 TICK_SECONDS = environment.number("TICK_SECONDS", 2)
 POLL_SECONDS = environment.number("POLL_SECONDS", 60)

@@ -1,84 +1,179 @@
-"""One commit a message: its outcome and Attempt, together with the `sending` of the next one.
+"""One commit for what several connections have to record: the outcomes and Attempts of the messages
+that were answered, together with the `sending` of those that go next (docs/adr/0015-group-commit.md).
 
-On PostgreSQL the three are one prepared statement, hence one round trip; on SQLite the same three
-in one transaction.
+On PostgreSQL all of it is one prepared statement, hence one round trip and one commit, however many
+connections there are; on SQLite the same statements one by one in one transaction.
 """
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from campaigns.models import Claim, Delivery
-from campaigns.pipeline.claim import BEGIN, begin, begin_values
-from campaigns.pipeline.clock import database_clock
+from campaigns.pipeline.claim import begin
+from campaigns.pipeline.clock import stamp
 
 # An outcome of content that left is the truth, also where somebody cancelled the row after a crash
-# of the database had lost its `sending`.
-END = """
-UPDATE campaigns_delivery
-SET state = %s, claim_id = NULL, attempts = attempts + %s, due_at = %s, reason = %s, code = %s,
-    enhanced = %s, changed_at = %s, message_id = %s
-WHERE id = %s AND (claim_id = %s AND state IN ('queued', 'deferred', 'sending', 'in_doubt')
-                   OR claim_id IS NULL AND state = 'cancelled' AND %s)
+# of the database had lost its `sending`. Such a crash also gives the row back to the claim that took
+# it, the `lead`.
+_MAY_END = """(d.claim_id IN ({claim}, {lead})
+        AND d.state IN ('queued', 'deferred', 'sending', 'in_doubt')
+    OR d.claim_id IS NULL AND d.state = 'cancelled' AND {final})"""
+
+# The fields of an outcome; `sealed` is bytes.
+Values = Mapping[str, object]
+_FIELDS = """id bigint, claim bigint, lead bigint, team bigint, relay bigint, state text,
+    counted smallint, due_at timestamptz, reason text, code smallint, enhanced text,
+    started_at timestamptz, ended_at timestamptz, phase text, outcome text, content_began boolean,
+    final boolean, message_id text, text text, sealed text"""
+_ATTEMPT = """INSERT INTO campaigns_attempt (team_id, delivery_id, relay_id, started_at, ended_at,
+    phase, outcome, content_began, code, enhanced, text, sealed_text, remote_id)"""
+
+# PostgreSQL: all rows of JSON at once.
+_ENDED = f"""
+WITH v AS MATERIALIZED (SELECT * FROM json_to_recordset(%s::json) AS v({_FIELDS})),
+ended AS (
+    UPDATE campaigns_delivery d
+    SET state = v.state, claim_id = NULL, attempts = d.attempts + v.counted, due_at = v.due_at,
+        reason = v.reason, code = v.code, enhanced = v.enhanced, changed_at = v.ended_at,
+        message_id = v.message_id
+    FROM v
+    WHERE d.id = v.id AND {_MAY_END.format(claim="v.claim", lead="v.lead", final="v.final")}
+    RETURNING d.id),
+tried AS ({_ATTEMPT}
+    SELECT v.team, v.id, v.relay, v.started_at, v.ended_at, v.phase, v.outcome, v.content_began,
+        v.code, v.enhanced, v.text, decode(v.sealed, 'base64'), ''
+    FROM v {{only}})
+"""  # noqa: S608 - made of constants
+# As claim.BEGIN; the row becomes that claim's over whose connection it goes.
+_BEGAN = """, began AS (
+    UPDATE campaigns_delivery d
+    SET state = 'sending', claim_id = n.claim, changed_at = n.now, message_id = n.message_id
+    FROM json_to_recordset(%s::json)
+        AS n(id bigint, claim bigint, lead bigint, message_id text, now timestamptz)
+    WHERE d.id = n.id AND d.claim_id IN (n.claim, n.lead)
+      AND d.state IN ('queued', 'deferred', 'sending') AND d.deliver_until > n.now
+      AND EXISTS (SELECT 1 FROM campaigns_claim c WHERE c.id = n.claim AND c.ended_at IS NULL
+                  AND c.lease_until > clock_timestamp())
+      AND (d.purpose IN ('test', 'resend') OR EXISTS (
+            SELECT 1 FROM campaigns_campaign k
+            WHERE k.id = d.campaign_id AND k.state = 'running' AND k.hold_reason = ''))
+    RETURNING d.id)
 """
-ATTEMPT = """
-INSERT INTO campaigns_attempt (team_id, delivery_id, relay_id, started_at, ended_at, phase, outcome,
-    content_began, code, enhanced, text, sealed_text, remote_id)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+
+# SQLite: one row at a time.
+_END = """
+UPDATE campaigns_delivery AS d
+SET state = %(state)s, claim_id = NULL, attempts = attempts + %(counted)s, due_at = %(due_at)s,
+    reason = %(reason)s, code = %(code)s, enhanced = %(enhanced)s, changed_at = %(ended_at)s,
+    message_id = %(message_id)s
+WHERE id = %(id)s AND """ + _MAY_END.format(claim="%(claim)s", lead="%(lead)s", final="%(final)s")
+_TRIED = (
+    _ATTEMPT
+    + """
+VALUES (%(team)s, %(id)s, %(relay)s, %(started_at)s, %(ended_at)s, %(phase)s, %(outcome)s,
+    %(content_began)s, %(code)s, %(enhanced)s, %(text)s, %(sealed)s, '')
 """
-
-# The parameters of END and of ATTEMPT.
-Values = tuple[list[object], list[object]]
+)
 
 
-def write(claim: Claim, values: Values, following: Delivery | None, *, durable: bool) -> bool:
-    """Writes both and, if there is a following one, its `sending`: True if that one may be sent.
+def write(
+    outcomes: Sequence[Values],
+    following: Sequence[tuple[Claim, Delivery]],
+    lead: Claim,
+    *,
+    durable: bool,
+) -> set[int]:
+    """Writes the outcomes and the `sending` of the following deliveries, each over its claim's
+    connection; the ids of those that may be sent.
 
     `durable=False` lets PostgreSQL answer before the commit is on its disk; whoever asks for that
-    remembers the values (written_outcomes.py). In one transaction with what surrounds it, if any.
+    remembers the outcomes (written_outcomes.py). In one transaction with what surrounds it, if any.
     """
     if connection.vendor == "postgresql":
-        return _in_one_statement(claim, values, following, durable=durable)
-    ended, attempt = values
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(END, ended)
-        cursor.execute(ATTEMPT, attempt)
-        return following is not None and begin(claim, following)
+        return _in_one_statement(outcomes, following, lead, durable=durable)
+    with transaction.atomic():
+        for values in outcomes:
+            _end_one(values, only_where_ended=False)
+        return {delivery.pk for claim, delivery in following if begin(claim, delivery, lead)}
 
 
-def write_again(values: Values) -> None:
-    """Writes them unless the row says that they are there."""
-    ended, attempt = values
+def write_again(outcomes: Sequence[Values]) -> None:
+    """Writes each unless its row says that it is there."""
+    if connection.vendor == "postgresql":
+        if outcomes:
+            _prepared(_statement(again=True), [_json(outcomes)])
+        return
+    for values in outcomes:
+        _end_one(values, only_where_ended=True)
+
+
+def _end_one(values: Values, *, only_where_ended: bool) -> None:
+    plain = {
+        name: stamp(value) if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }
     with connection.cursor() as cursor:
-        cursor.execute(END, ended)
-        if cursor.rowcount:
-            cursor.execute(ATTEMPT, attempt)
+        cursor.execute(_END, plain)
+        if cursor.rowcount or not only_where_ended:
+            cursor.execute(_TRIED, plain)
 
 
 @cache
-def _statement(*, follows: bool, durable: bool) -> str:
-    began, number = "", "0"
-    if follows:
-        began = f", began AS ({BEGIN.format(clock=database_clock())} RETURNING 1)"
-        number = "(SELECT count(*) FROM began)"
+def _statement(*, again: bool = False, begins: bool = False, durable: bool = True) -> str:
+    ended = _ENDED.format(only="JOIN ended USING (id)" if again else "")
+    began = _BEGAN if begins else ""
+    ids = "(SELECT array_agg(id) FROM began)" if begins else "NULL"
     how = "" if durable else ", set_config('synchronous_commit', 'off', true)"
-    return f"WITH ended AS ({END}), tried AS ({ATTEMPT}) {began} SELECT {number}{how}"
+    return f"{ended}{began} SELECT {ids}{how}"
 
 
 def _in_one_statement(
-    claim: Claim, values: Values, following: Delivery | None, *, durable: bool
-) -> bool:
-    parameters = [*values[0], *values[1]]
-    if following is not None:
-        parameters += begin_values(claim, following)
-    statement = _statement(follows=following is not None, durable=durable)
-    return bool(_prepared(statement, parameters)[0])
+    outcomes: Sequence[Values],
+    following: Sequence[tuple[Claim, Delivery]],
+    lead: Claim,
+    *,
+    durable: bool,
+) -> set[int]:
+    parameters = [_json(outcomes)]
+    if following:
+        now = timezone.now()
+        begins = [
+            {
+                "id": delivery.pk,
+                "claim": claim.pk,
+                "lead": lead.pk,
+                "message_id": delivery.message_id,
+                "now": now,
+            }
+            for claim, delivery in following
+        ]
+        parameters.append(_json(begins))
+    statement = _statement(begins=bool(following), durable=durable)
+    return set(_prepared(statement, parameters)[0] or ())
 
 
-def _prepared(statement: str, parameters: list[object]) -> tuple[Any, ...]:
+def _json(rows: Sequence[Values]) -> str:
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(type(value).__name__)
+
+
+def _prepared(statement: str, parameters: Sequence[object]) -> tuple[Any, ...]:
     """One row of a statement that the server parses and plans once a connection.
 
     Django binds parameters on its own side, so that each statement is parsed and planned anew.

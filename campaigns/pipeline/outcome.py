@@ -1,7 +1,7 @@
 """Outcome: what an attempt came to, committed together with the `sending` of the next delivery.
 
-One transaction per message. An outcome that cannot be committed is retried until it is, and the
-connection sends nothing meanwhile.
+One commit for all connections of a batch that have something to record at that moment. An outcome
+that cannot be committed is retried until it is, and those connections send nothing meanwhile.
 """
 
 from __future__ import annotations
@@ -9,13 +9,20 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connection,
+    transaction,
+)
 from django.utils import timezone
 
 from accounts.models import Relay
@@ -24,8 +31,6 @@ from campaigns.mailer.retry import next_try
 from campaigns.models import Attempt, Claim, Delivery
 from campaigns.models.campaign import InDoubtPolicy
 from campaigns.models.delivery import OPEN, DeliveryState
-from campaigns.pipeline.claim import begin
-from campaigns.pipeline.clock import stamp
 from campaigns.pipeline.message_commit import Values, write
 from campaigns.pipeline.suppress import suppress_refused
 from campaigns.pipeline.written_outcomes import WrittenOutcomes
@@ -37,7 +42,7 @@ T = TypeVar("T")
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Tried:
     """One SMTP transaction: how far it came, what was answered, what that means."""
 
@@ -85,85 +90,133 @@ def _after(tried: Tried) -> tuple[DeliveryState, datetime]:
     )
 
 
-def record(
-    claim: Claim, tried: Tried, following: Delivery | None, written: WrittenOutcomes
-) -> tuple[str, bool]:
-    """Commits this outcome and the following delivery's `sending`; retried until it is committed.
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one connection must have committed before it goes on: the outcome of what it sent, if it
+    has sent something, and the `sending` of what it sends next, if there is something."""
 
-    Returns the state that was written and whether the following one may be sent.
+    claim: Claim
+    tried: Tried | None
+    following: Delivery | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The state that was written ("" if nothing was tried), and whether the following may be sent."""
+
+    state: str
+    began: bool
+
+
+def record(
+    entries: Sequence[Entry], lead: Claim, written: WrittenOutcomes
+) -> list[Recorded | Exception]:
+    """Commits them together, trying again until it is done; what came of each.
+
+    `lead` is the claim that took the rows. If the database takes them together for no reason of its
+    own (one belongs to a team that was deleted just now), each is tried alone, and what a single one
+    meets is in its place.
     """
+    outcomes = [_values(entry, lead) if entry.tried else None for entry in entries]
+    try:
+        return list(_together(entries, outcomes, lead, written))
+    except DatabaseError as error:
+        if len(entries) == 1:
+            return [error]
+    return [result for entry in entries for result in record([entry], lead, written)]
+
+
+def _together(
+    entries: Sequence[Entry],
+    outcomes: Sequence[Values | None],
+    lead: Claim,
+    written: WrittenOutcomes,
+) -> list[Recorded]:
+    values = [found for found in outcomes if found is not None]
     asked = 0
 
-    def write_once() -> tuple[str, bool]:
+    def write_once() -> set[int]:
         nonlocal asked
         asked += 1
-        if asked > 1 and _is_recorded(tried):
-            # The commit reached the database, only its answer did not reach us.
-            return tried.after[0], following is not None and begin(claim, following)
-        return _record(claim, tried, following, written)
+        # The commit may have reached the database, only its answer did not reach us.
+        there = asked > 1 and bool(values) and _is_recorded(values[0])
+        return _write([] if there else values, entries, lead, written)
 
-    return until_committed(write_once)
+    began = until_committed(write_once)
+    return [
+        Recorded(
+            str(found["state"]) if found else "",
+            entry.following is not None and entry.following.pk in began,
+        )
+        for entry, found in zip(entries, outcomes, strict=True)
+    ]
 
 
-def _is_recorded(tried: Tried) -> bool:
-    return Attempt.objects.filter(delivery=tried.delivery, started_at=tried.started_at).exists()
+def _is_recorded(values: Values) -> bool:
+    return Attempt.objects.filter(
+        delivery=values["id"], relay=values["relay"], started_at=values["started_at"]
+    ).exists()
 
 
-def _record(
-    claim: Claim, tried: Tried, following: Delivery | None, written: WrittenOutcomes
-) -> tuple[str, bool]:
+def _write(
+    values: list[Values], entries: Sequence[Entry], lead: Claim, written: WrittenOutcomes
+) -> set[int]:
     written.restore()
-    state, due_at = tried.after
-    values = _values(claim, tried, state, due_at)
-    if tried.verdict.permanent_address:
+    following = [(entry.claim, entry.following) for entry in entries if entry.following]
+    dead = [
+        entry.tried.delivery
+        for entry in entries
+        if entry.tried is not None and entry.tried.verdict.permanent_address
+    ]
+    if dead:
         with transaction.atomic():
-            began = write(claim, values, following, durable=True)
-            suppress_refused(tried.delivery)
-        return state, began
-    durable = tried.delivery.campaign.is_payslip or not settings.ASYNC_NEWSLETTERS
-    began = write(claim, values, following, durable=durable)
+            began = write(values, following, lead, durable=True)
+            for delivery in dead:
+                suppress_refused(delivery)
+        return began
+    durable = not settings.ASYNC_NEWSLETTERS or any(map(_is_payslip, entries))
+    began = write(values, following, lead, durable=durable)
     if not durable:
         written.add(values)
-    return state, began
+    return began
 
 
-def _values(claim: Claim, tried: Tried, state: DeliveryState, due_at: datetime) -> Values:
-    delivery, reply, verdict = tried.delivery, tried.reply, tried.verdict
-    now = stamp(timezone.now())
-    code, enhanced = (reply.code, reply.enhanced or "") if reply else (None, "")
-    text, sealed = _reply_text(delivery, reply)
-    reason = "" if state == DeliveryState.ACCEPTED else str(verdict.reason)
-    final = tried.content_began and state not in OPEN
-    return (
-        [
-            str(state),
-            int(verdict.counts_as_attempt),
-            stamp(due_at),
-            reason,
-            code,
-            enhanced,
-            now,
-            delivery.message_id,
-            delivery.pk,
-            claim.pk,
-            final,
-        ],
-        [
-            delivery.team_id,
-            delivery.pk,
-            claim.relay_id,
-            stamp(tried.started_at),
-            now,
-            str(tried.phase),
-            str(verdict.outcome),
-            tried.content_began,
-            code,
-            enhanced,
-            text,
-            sealed,
-            "",
-        ],
+def _is_payslip(entry: Entry) -> bool:
+    tried, following = entry.tried, entry.following
+    return (tried is not None and tried.delivery.campaign.is_payslip) or (
+        following is not None and following.campaign.is_payslip
     )
+
+
+def _values(entry: Entry, lead: Claim) -> Values:
+    """The row's fields and the Attempt's, as message_commit.py names them."""
+    tried = entry.tried
+    assert tried is not None
+    delivery, reply, verdict = tried.delivery, tried.reply, tried.verdict
+    state, due_at = tried.after
+    text, sealed = _reply_text(delivery, reply)
+    return {
+        "id": delivery.pk,
+        "claim": entry.claim.pk,
+        "lead": lead.pk,
+        "team": delivery.team_id,
+        "relay": entry.claim.relay_id,
+        "state": str(state),
+        "counted": int(verdict.counts_as_attempt),
+        "due_at": due_at,
+        "reason": "" if state == DeliveryState.ACCEPTED else str(verdict.reason),
+        "code": reply.code if reply else None,
+        "enhanced": (reply.enhanced or "") if reply else "",
+        "started_at": tried.started_at,
+        "ended_at": timezone.now(),
+        "phase": str(tried.phase),
+        "outcome": str(verdict.outcome),
+        "content_began": tried.content_began,
+        "final": tried.content_began and state not in OPEN,
+        "message_id": delivery.message_id,
+        "text": text,
+        "sealed": sealed,
+    }
 
 
 def _reply_text(delivery: Delivery, reply: Reply | None) -> tuple[str, bytes | None]:
@@ -176,14 +229,14 @@ def _reply_text(delivery: Delivery, reply: Reply | None) -> tuple[str, bytes | N
     return reply.text, None
 
 
-def fail(claim: Claim, delivery: Delivery, reason: str, detail: str) -> bool:
-    """Ends a claimed row, no content of which has left, for a cause of ours that `detail` names."""
+def fail(claims: Sequence[Claim], delivery: Delivery, reason: str, detail: str) -> bool:
+    """Ends a row of these claims, no content of which has left, for a cause of ours that `detail` names."""
 
     def write() -> bool:
         return bool(
             Delivery.objects.filter(
                 pk=delivery.pk,
-                claim=claim,
+                claim__in=claims,
                 state__in=OPEN,
             ).update(
                 state=DeliveryState.FAILED,

@@ -1,4 +1,4 @@
-"""The permits of one claim: taken in blocks, given back unused, settled together.
+"""The permits of one batch: taken in blocks, given back unused, settled together.
 
 Until it is settled, a permit whose message was replied to counts as in flight: so no window is ever
 over, and what is settled late occupies it a little longer.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 
 from accounts.models import Relay
 from campaigns.models import Claim
@@ -18,10 +19,15 @@ SETTLE_SECONDS = 0.25
 
 
 class Permits:
-    """`book` is the ledger; `relay` says which windows and whose quota."""
+    """`book` is the ledger; `relay` says which windows and whose quota.
 
-    def __init__(self, book: Ledger, relay: Relay, claim: Claim) -> None:
-        self._book, self._group, self._claim = book, relay.quota_group, str(claim.pk)
+    Each block is asked for in the name of the next of the claims, of which there may come more: after
+    a rebuild the ledger assumes a full block of each claim until it hears of it.
+    """
+
+    def __init__(self, book: Ledger, relay: Relay, claims: Sequence[Claim]) -> None:
+        self._book, self._group, self._claims = book, relay.quota_group, claims
+        self._asked = 0
         self._windows = windows_of(relay)
         # A second's limit wants each permit asked for, and settled, by itself.
         self._block = 1 if any(window.kind == "second" for window in self._windows) else BLOCK
@@ -36,7 +42,10 @@ class Permits:
     def ask(self, most: int) -> float:
         """Gets up to a block of them; or the seconds after which there could be one."""
         self.settle()
-        permit = self._book.acquire(self._group, self._windows, self._claim, min(self._block, most))
+        claim = self._claims[self._asked % len(self._claims)]
+        self._asked += 1
+        want = min(self._block, most)
+        permit = self._book.acquire(self._group, self._windows, str(claim.pk), want)
         self._free.extend(permit.ids)
         return permit.wait
 

@@ -1,10 +1,11 @@
-"""Work: which relays have something to send now, and how many connections they have free."""
+"""Work: which relays have something to send now, and how their connections are shared out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -18,7 +19,7 @@ from campaigns.pipeline.lanes import anything_waits
 
 
 def relays_with_work() -> Iterator[tuple[int, int]]:
-    """(relay id, free connection slots) for every relay that may send and has due rows.
+    """(relay id, how many batches may begin) for every relay that may send and has due rows.
 
     Only campaigns that run are looked at, so a system with a long history ticks as fast as a new one.
     """
@@ -40,7 +41,12 @@ def relays_with_work() -> Iterator[tuple[int, int]]:
     for relay in ready.defer("secret", "ca_pem"):
         taken = Claim.objects.filter(relay=relay, ended_at=None, lease_until__gt=Now()).count()
         if taken < relay.max_connections and anything_waits(relay, runnable(relay)):
-            yield relay.pk, relay.max_connections - taken
+            yield relay.pk, -(-(relay.max_connections - taken) // share_of(relay))
+
+
+def share_of(relay: Relay) -> int:
+    """How many of the relay's connections one batch drives: each worker process gets as many."""
+    return max(1, -(-relay.max_connections // settings.WORKERS))
 
 
 def _of_campaigns(

@@ -1,12 +1,13 @@
 """Outcomes that PostgreSQL has committed but may not have on its disk yet (design.md, Durability).
 
 A newsletter's outcomes are committed asynchronously. If the database server restarts, the last
-moments before may be gone: the worker, which still remembers its batch, writes it again. A worker
-that is gone too leaves its claim's rows in doubt (sweep.py).
+moments before may be gone: the worker, which still remembers them, writes them again. A worker
+that is gone too leaves its claims' rows in doubt (sweep.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -17,16 +18,24 @@ from campaigns.pipeline.message_commit import Values, write_again
 
 
 class WrittenOutcomes:
-    """One claim's. At most a batch of them, so that none has to be told when it is on the disk."""
+    """Those of one batch, whose claims these are; its list may grow."""
 
-    def __init__(self, claim: Claim) -> None:
-        self._claim = claim
+    def __init__(self, claims: Sequence[Claim]) -> None:
+        self._claims = claims
         self._values: list[Values] = []
-        # On it the claim was just made.
+        # On it the first claim was just made.
         self._connection: Any = connection.connection
 
-    def add(self, values: Values) -> None:
-        self._values.append(values)
+    def add(self, values: Iterable[Values]) -> None:
+        self._values.extend(values)
+
+    def on_disk(self) -> None:
+        """After a commit that waited for the disk: what was committed before it is there too.
+
+        Only on the connection that all of it was written to; elsewhere `restore` comes first.
+        """
+        if connection.connection is self._connection:
+            self._values.clear()
 
     def restore(self) -> None:
         """Writes them again if the database server is not the one that they were written to.
@@ -38,10 +47,13 @@ class WrittenOutcomes:
         if connection.connection is self._connection:
             return
         started_at = server_started_at()
-        if started_at != self._claim.server_started_at:
+        old = [claim for claim in self._claims if claim.server_started_at != started_at]
+        if old:
             with transaction.atomic():
-                for values in self._values:
-                    write_again(values)
-                Claim.objects.filter(pk=self._claim.pk).update(server_started_at=started_at)
-            self._claim.server_started_at = started_at
+                write_again(self._values)
+                Claim.objects.filter(pk__in=[claim.pk for claim in old]).update(
+                    server_started_at=started_at
+                )
+            for claim in old:
+                claim.server_started_at = started_at
         self._connection = connection.connection

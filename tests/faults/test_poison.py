@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from campaigns.models import Claim, Delivery
-from campaigns.pipeline import outcome, send, sweep
+from campaigns.pipeline import line, outcome, send, sweep
 from campaigns.pipeline.compose import Composer
 from tests import cast
 from tests.fakes.scripted_relay import Accepted, ScriptedRelay
@@ -111,7 +111,7 @@ def test_a_bug_in_the_middle_of_a_message_leaves_it_in_doubt_and_nothing_stuck(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(send, "classify", broken)
+        patch.setattr(line, "classify", broken)
         with pytest.raises(ZeroDivisionError):
             send.send_batch(campaign.relay_id, "w")
     claim = Claim.objects.get()

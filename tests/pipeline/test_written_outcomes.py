@@ -14,7 +14,8 @@ from campaigns.models import Attempt, Campaign, Claim, Delivery
 from campaigns.models.template import Kind
 from campaigns.pipeline import claim as claims
 from campaigns.pipeline import control, send, sweep
-from campaigns.pipeline.outcome import record
+from campaigns.pipeline.outcome import Entry, record
+from campaigns.pipeline.written_outcomes import WrittenOutcomes
 from tests import cast
 from tests.fakes.relay_script import Rule, Say
 from tests.fakes.scripted_relay import ScriptedRelay
@@ -46,12 +47,12 @@ def after_the_second(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None
     """Something happens, and the connection breaks, once two outcomes are committed."""
     done: list[int] = []
 
-    def recording(*arguments: object) -> object:
-        result = record(*arguments)
-        done.append(1)
+    def recording(entries: list[Entry], lead: Claim, written: WrittenOutcomes) -> object:
+        result = record(entries, lead, written)
+        done.extend(1 for entry in entries if entry.tried)
         if len(done) == 2:
             happens()
-            arguments[0].server_started_at = "before"
+            lead.server_started_at = "before"
             connection.close()
         return result
 
