@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from accounts.models import Right
+from accounts.models import Right, Team
+from campaigns.models import Alert
 
 # English tells one workbook from many; the context "menu" asks for the many.
 # (label, url name, icon, rights of which one is needed)
@@ -35,6 +38,7 @@ ENTRIES = [
     (pgettext_lazy("menu", "退信邮箱"), "campaigns:mailboxes", "inbox", {Right.RELAYS}),
     (_("DKIM 密钥"), "campaigns:keys", "key", {Right.RELAYS}),
     (_("域名检查"), "campaigns:domains", "world", {Right.RELAYS}),
+    (_("提醒"), "campaigns:alerts", "bell", {Right.SEE}),
     (_("团队"), "accounts:members", "team", {Right.MEMBERS}),
     (_("邮件沙箱"), "sandbox:inbox", "sandbox", {Right.SEE}),
 ]
@@ -45,10 +49,22 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     team = getattr(request, "team", None)
     if team is None:
         return {"nav": [], "teams": []}
-    return {"nav": list(_entries(request)), "teams": request.user.teams.distinct(), "team": team}
+    teams = request.user.teams.distinct().annotate(open_alerts=_open_alerts())
+    return {"nav": list(_entries(request, teams)), "teams": teams, "team": team}
 
 
-def _entries(request: HttpRequest) -> Any:
+def _open_alerts() -> Subquery:
+    """How many each team has: asked with the teams, so that the badge costs no query of its own."""
+    alerts = Alert.objects.filter(team=OuterRef("pk"), closed_at=None).order_by()
+    return Subquery(alerts.values("team").annotate(number=Count("pk")).values("number"))
+
+
+def _alerts_here(request: HttpRequest, teams: QuerySet[Team]) -> int:
+    """For the badge; called by the page that draws it, when it has read the teams."""
+    return next((row.open_alerts or 0 for row in teams if row.pk == request.team.pk), 0)
+
+
+def _entries(request: HttpRequest, teams: QuerySet[Team]) -> Any:
     for label, name, icon, rights in ENTRIES:
         try:
             url = reverse(name)
@@ -56,4 +72,5 @@ def _entries(request: HttpRequest) -> Any:
             continue
         if rights & request.rights:
             active = request.path == url or (url != "/" and request.path.startswith(url))
-            yield {"label": label, "url": url, "icon": icon, "active": active}
+            count = partial(_alerts_here, request, teams) if name == "campaigns:alerts" else 0
+            yield {"label": label, "url": url, "icon": icon, "active": active, "count": count}

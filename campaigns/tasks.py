@@ -20,6 +20,9 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from campaigns.models.signals import work_waiting
 from campaigns.pipeline import (
+    alert_tell,
+    alert_watch,
+    alerts,
     collect,
     domain_check,
     import_contacts,
@@ -59,6 +62,7 @@ app.conf.beat_schedule = {
     # Each domain is due once a day; this finds the due ones, and the new ones.
     "domains": {"task": "campaigns.check_domains", "schedule": 60, "options": {"expires": 60}},
 }
+    "alerts": {"task": "campaigns.watch_alerts", "schedule": 60, "options": {"expires": 60}},
 
 
 def worker_name() -> str:
@@ -86,6 +90,8 @@ def tick() -> None:
     for probe_id in probe.waiting():
         run_probe.delay(probe_id)
     for login_id in oauth.due():
+    for channel_id in alert_tell.waiting():
+        tell_channel.delay(channel_id)
         fetch_token.delay(login_id)
 
 
@@ -168,6 +174,17 @@ def fetch_token(login_id: int) -> None:
 
 @worker_shutting_down.connect
 def stop_batches(**_rest: Any) -> None:
+@shared_task(name="campaigns.watch_alerts")
+def watch_alerts() -> None:
+    alert_watch.watch()
+@shared_task(name="campaigns.tell_alerts")
+def tell_alerts() -> None:
+    alerts.queue_due()
+    for channel_id in alert_tell.waiting():
+        tell_channel.delay(channel_id)
+@shared_task(name="campaigns.tell_channel")
+def tell_channel(channel_id: int) -> None:
+    alert_tell.tell(channel_id)
     """SIGTERM: Celery waits for what runs, and a batch ends after its message in flight."""
     _shutting_down.set()
 
@@ -188,6 +205,8 @@ _BY_KIND = {
 def nudge(sender: Any, kind: str, id: int | None, **_rest: Any) -> None:
     """Work starts a moment earlier than the next tick; nothing depends on it.
 
+    "tell_alerts": tell_alerts,
+    "tell_channel": tell_channel,
     A broker that is away must not break the page that announced the work, nor keep it waiting.
     """
     try:

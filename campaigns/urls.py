@@ -3,6 +3,7 @@
 from django.urls import path
 
 from campaigns.views import (
+    alerts,
     campaign,
     campaign_acts,
     campaign_new,
@@ -155,6 +156,25 @@ urlpatterns = [
     ),
     path(
         "mailboxes/<int:pk>/disable/",
+    path("alerts/", alerts.alerts, name="alerts"),
+    path("alerts/channels/", alerts.channels, name="channels"),
+    path("alerts/channels/new/", alerts.channel_new, name="channel_new"),
+    path("alerts/channels/<int:pk>/", alerts.channel, name="channel"),
+    path("alerts/channels/<int:pk>/test/", alerts.channel_test, name="channel_test"),
+    path("alerts/channels/<int:pk>/result/", alerts.channel_result, name="channel_result"),
+    path(
+        "alerts/channels/<int:pk>/enable/",
+        alerts.channel_switch,
+        {"on": True},
+        name="channel_enable",
+    ),
+    path(
+        "alerts/channels/<int:pk>/disable/",
+        alerts.channel_switch,
+        {"on": False},
+        name="channel_disable",
+    ),
+    path("alerts/channels/<int:pk>/delete/", alerts.channel_delete, name="channel_delete"),
         mailboxes.mailbox_switch,
         {"on": False},
         name="mailbox_disable",

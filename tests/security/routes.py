@@ -40,6 +40,7 @@ SELF = frozenset({"accounts:account", "accounts:change_password", "accounts:choo
 
 SEE, RELAYS, MEMBERS = {Right.SEE}, {Right.RELAYS}, {Right.MEMBERS}
 WRITING = {Right.PAYSLIPS, Right.NEWSLETTERS}
+MANAGING_CHANNELS = {Right.MEMBERS, Right.RELAYS}
 # The objects of World are a payslip campaign and its template, so acting on them takes this right.
 PAYSLIPS, LETTERS = {Right.PAYSLIPS}, {Right.NEWSLETTERS}
 
@@ -147,6 +148,15 @@ NEEDS: dict[str, set[Right]] = {
     "campaigns:rule_delete": RELAYS,
     "campaigns:probe": RELAYS,
     "campaigns:mailboxes": RELAYS,
+    "campaigns:alerts": SEE,
+    "campaigns:channels": MANAGING_CHANNELS,
+    "campaigns:channel_new": MANAGING_CHANNELS,
+    "campaigns:channel": MANAGING_CHANNELS,
+    "campaigns:channel_test": MANAGING_CHANNELS,
+    "campaigns:channel_result": MANAGING_CHANNELS,
+    "campaigns:channel_enable": MANAGING_CHANNELS,
+    "campaigns:channel_disable": MANAGING_CHANNELS,
+    "campaigns:channel_delete": MANAGING_CHANNELS,
     "campaigns:mailbox_new": RELAYS,
     "campaigns:mailbox": RELAYS,
     "campaigns:mailbox_probe": RELAYS,

@@ -8,8 +8,17 @@ from typing import Any
 from django.apps import apps
 from django.db import models
 
-from accounts.models import BounceMailbox, Role, Team
-from campaigns.models import DomainCheck, PayslipLayout, Probe, ReplyRule, Suppression
+from accounts.models import BounceMailbox, OAuthLogin, Role, Team
+from campaigns.models import (
+    AlertChannel,
+    DomainCheck,
+    DomainLimit,
+    DomainPark,
+    PayslipLayout,
+    Probe,
+    ReplyRule,
+    Suppression,
+)
 from tests.views.scene import Scene, deliveries
 
 EVERY_ROLE = tuple(Role)
@@ -48,6 +57,7 @@ class World(Scene):
                 team=self.team, relay=relay, code="450", action="retry", sentence="慢一点"
             ).pk,
             "mailbox": self.mailbox.pk,
+            "channel": AlertChannel.objects.create(team=self.team, kind="wecom", name="群").pk,
             "key": self.key().pk,
             "suppression": blocked.pk,
             "member": self.hr.pk,
