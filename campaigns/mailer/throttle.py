@@ -272,6 +272,13 @@ class MemoryLedger:
             now = self._clock.now()
             return [self._account(group).used(window, now) for window in windows]
 
+    def history(self, group: str, ages: Sequence[float]) -> list[int]:
+        """How many final replies are younger than each age (seconds): what a forecast goes by."""
+        with self._lock:
+            now, ended = self._clock.now(), self._account(group).ended
+            since = (now.ledger - round(age * MICROSECONDS) for age in ages)
+            return [len(ended) - bisect_right(ended, moment) for moment in since]
+
     def _account(self, group: str) -> _Account:
         return self._accounts.setdefault(group, _Account())
 

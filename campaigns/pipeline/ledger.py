@@ -49,6 +49,8 @@ class Ledger(Protocol):
 
     def usage(self, group: str, windows: Sequence[Window]) -> list[int]: ...
 
+    def history(self, group: str, ages: Sequence[float]) -> list[int]: ...
+
 
 def windows_of(relay: Relay) -> list[Window]:
     """All limits of the relay, which hold at once; while it warms up, also what today allows.
@@ -125,6 +127,9 @@ class EmbeddedLedger:
 
     def usage(self, group: str, windows: Sequence[Window]) -> list[int]:
         return self._of(group).usage(group, windows)
+
+    def history(self, group: str, ages: Sequence[float]) -> list[int]:
+        return self._of(group).history(group, ages)
 
     def _of(self, group: str, *, asking: str = "") -> MemoryLedger:
         with self._lock:

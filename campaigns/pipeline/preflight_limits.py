@@ -1,24 +1,16 @@
-"""Whether a relay's limits let a campaign through in time, and how long it will take."""
+"""Whether the limits and the sending hours let a campaign through in time, and when it will be done."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from math import ceil
 
 from django.utils import timezone
 
 from accounts.models import LimitWindow, Relay
 from campaigns.models import Attempt, Campaign
+from campaigns.pipeline.foretell import Foretold, of_draft
 from campaigns.pipeline.preflight_finding import BLOCK, INFO, WARN, Finding
-
-SECONDS = {
-    LimitWindow.SECOND: 1,
-    LimitWindow.MINUTE: 60,
-    LimitWindow.QUARTER_HOUR: 900,
-    LimitWindow.HOUR: 3600,
-    LimitWindow.DAY: 86_400,
-}
 
 
 def limits(campaign: Campaign, recipients: int) -> Iterator[Finding]:
@@ -26,29 +18,38 @@ def limits(campaign: Campaign, recipients: int) -> Iterator[Finding]:
     relay = campaign.relay
     if relay is None or not recipients:
         return
-    amounts = {limit.window: limit.amount for limit in relay.limits.all()}
-    day = amounts.get(LimitWindow.DAY)
-    if day is not None:
-        params = {"recipients": recipients, "limit": day, "used": used_today(relay)}
-        if recipients > day:
-            yield Finding("day_limit", BLOCK, params, fix="relays")
-        elif recipients + params["used"] > day:
-            yield Finding("day_limit_used", WARN, params, fix="relays")
-    seconds = forecast(amounts, recipients)
-    if seconds > relay.deliver_hours * 3600:
-        params = {"seconds": seconds, "hours": relay.deliver_hours}
+    yield from _day(campaign, relay, recipients)
+    foretold = of_draft(campaign, recipients)
+    if foretold.opens_at is not None:
+        yield Finding("closed_now", INFO, {"time": foretold.opens_at}, fix="campaign_hours")
+    if foretold.unknown_years:
+        params = {"years": "、".join(map(str, foretold.unknown_years))}
+        yield Finding("holidays_unknown", WARN, params, fix="campaign_hours")
+    yield from _end(foretold, recipients)
+
+
+def _day(campaign: Campaign, relay: Relay, recipients: int) -> Iterator[Finding]:
+    """With several relays the day's limit of one says nothing: the forecast does."""
+    limit = relay.limits.filter(window=LimitWindow.DAY).first()
+    if limit is None or campaign.carriers.exists():
+        return
+    params = {"recipients": recipients, "limit": limit.amount, "used": used_today(relay)}
+    if recipients > limit.amount:
+        yield Finding("day_limit", BLOCK, params, fix="relays")
+    elif recipients + params["used"] > limit.amount:
+        yield Finding("day_limit_used", WARN, params, fix="relays")
+
+
+def _end(foretold: Foretold, recipients: int) -> Iterator[Finding]:
+    seconds, ends = foretold.seconds, foretold.ends_at
+    if seconds is None or ends is None:
+        yield Finding("never_done", WARN, fix="relays")
+        return
+    params = {"seconds": seconds, "ends": ends, "deadline": foretold.deliver_until}
+    if ends > foretold.deliver_until:
         yield Finding("too_slow", BLOCK, params, fix="relays")
-    elif seconds:
-        yield Finding("forecast", INFO, {"seconds": seconds, "recipients": recipients})
-
-
-def forecast(amounts: dict[str, int], recipients: int) -> int:
-    """Seconds that the tightest window needs: a window lets its amount through at once."""
-    waits = (
-        (ceil(recipients / amount) - 1) * SECONDS[LimitWindow(window)]
-        for window, amount in amounts.items()
-    )
-    return max(waits, default=0)
+    else:
+        yield Finding("forecast", INFO, {**params, "recipients": recipients})
 
 
 def used_today(relay: Relay) -> int:

@@ -90,6 +90,14 @@ class RedisLedger:
         answer = self._usage(keys=self._keys(group), args=[*self._now(), *self._limits(windows)])
         return [int(number) for number in answer]
 
+    def history(self, group: str, ages: Sequence[float]) -> list[int]:
+        """How many final replies are younger than each age (seconds): what a forecast goes by."""
+        done, now = self._keys(group)[1], self._clock() if self._clock else time.time()
+        with self._client.pipeline(transaction=False) as pipe:
+            for age in ages:
+                pipe.zcount(done, f"({now - age:.6f}", "+inf")
+            return [int(number) for number in pipe.execute()]
+
     def _rebuild(self, group: str, run_id: str, asking: str) -> None:
         """From the attempts, and a full block for every open claim; safe when several do it at once.
 

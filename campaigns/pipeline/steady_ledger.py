@@ -80,3 +80,7 @@ class SteadyLedger:
     def usage(self, group: str, windows: Sequence[Window]) -> list[int]:
         """As of RedisLedger; raises RedisError: a page says that it does not know."""
         return self._inner.usage(group, windows)
+
+    def history(self, group: str, ages: Sequence[float]) -> list[int]:
+        """As of RedisLedger; raises RedisError."""
+        return self._inner.history(group, ages)

@@ -15,13 +15,14 @@ from campaigns.forms.campaign import LaunchForm
 from campaigns.models import Attempt, Campaign, Delivery
 from campaigns.models.campaign import CampaignState, Hold
 from campaigns.models.delivery import DeliveryPurpose, DeliveryState
-from campaigns.pipeline import preflight, preview, release
+from campaigns.pipeline import foretell, preflight, preview, release
 from campaigns.views.access import member
 from campaigns.views.campaigns import row_of
 from campaigns.views.confirmations import counts_shown
-from campaigns.views.findings import shown
+from campaigns.views.findings import duration, moment, shown
 from campaigns.views.found import campaign_of, own_campaign, right_for
 from campaigns.views.grants import readers_shown
+from campaigns.views.hours import hours_words
 from campaigns.views.next_step import next_steps
 from campaigns.views.recall import recall_shown
 
@@ -45,6 +46,7 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
         "doubts": _doubts(found) if may_act else [],
         "launch": LaunchForm(initial={"when": "now"}),
         "zone": zone_label(found),
+        "hours": hours_words(found),
         **(tests_context(found, request) if readable and may_act else {}),
         "is_draft": found.state == CampaignState.DRAFT,
         "is_cancellable": found.state
@@ -112,7 +114,17 @@ def progress_of(found: Campaign) -> dict[str, Any]:
         "is_live": found.state not in (CampaignState.DRAFT, *OVER),
         "hold": Hold(found.hold_reason).label if found.hold_reason else "",
         "seen": state_key(found),
+        "foretold": foretold_words(found),
     }
+
+
+def foretold_words(found: Campaign) -> str:
+    """How long a running campaign will still take, as in "约 3 小时 20 分，星期二 10:40 完成"."""
+    foretold = foretell.of_running(found)
+    if foretold is None or foretold.ends_at is None or foretold.seconds is None:
+        return ""
+    params = {"duration": duration(foretold.seconds), "ends": moment(foretold.ends_at)}
+    return _("%(duration)s，%(ends)s 完成") % params
 
 
 def state_key(found: Campaign) -> str:

@@ -209,7 +209,7 @@ def _url(finding: Finding, campaign: Campaign, rights: frozenset[str]) -> str:
         return ""
     name = f"campaigns:{finding.fix}"
     try:
-        if finding.fix == "campaign_edit":
+        if finding.fix in ("campaign_edit", "campaign_hours"):
             return reverse(name, args=[campaign.pk])
         return reverse(name, args=[finding.fix_id] if finding.fix_id else [])
     except NoReverseMatch:

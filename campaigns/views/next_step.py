@@ -57,7 +57,10 @@ def _scheduled(campaign: Campaign) -> str:
 
 
 def _running(campaign: Campaign) -> list[Step]:
-    """From the relay's state, then from the rows that wait for a second try."""
+    """From the hours, then the relay's state, then from the rows that wait for a second try."""
+    opens = campaign.sends_from
+    if opens is not None and opens > timezone.now():
+        return [Step(_("现在不在发送时段内，%(time)s 继续。") % {"time": clock(opens)})]
     steps = [step for step in (_of_relay(campaign.relay),) if step]
     if not steps and campaign.counts.get(DeliveryState.DEFERRED):
         rows = Delivery.objects.filter(campaign=campaign, state=DeliveryState.DEFERRED)

@@ -24,6 +24,7 @@ from campaigns.reasons import sentence
 from campaigns.views.access import member
 from campaigns.views.parks import lately, why_parked
 from campaigns.views.probes import badge_of, shown, with_last_probe
+from campaigns.views.relay_limits import beside
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Standing:
 @member(Right.RELAYS)
 def relays(request: HttpRequest) -> HttpResponse:
     """All of the team's relays, each with its state and how full its windows are."""
-    found = with_last_probe(_relays(request), "relay").prefetch_related("limits")
+    found = with_last_probe(_relays(request), "relay")
+    found = found.select_related("warm_up").prefetch_related("limits")
     rows = [
         {
             "relay": relay,
@@ -91,6 +93,7 @@ def relay(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form,
         "in_use": _is_used(stored),
         "lately": lately(stored),
+        **beside(stored),
     }
     return render(
         request, "campaigns/relays/relay.html", context, status=422 if form.is_bound else 200

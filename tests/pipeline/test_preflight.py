@@ -37,9 +37,10 @@ def grave(campaign, severity=BLOCK):
 
 def test_a_good_payroll_is_clear(scene, django_assert_max_num_queries):
     campaign = Campaign.objects.get(pk=scene.payslips().pk)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(28):
         findings = preflight.check(campaign)
-    assert [(finding.kind, finding.severity) for finding in findings] == [("recipients", INFO)]
+    found = {(finding.kind, finding.severity) for finding in findings}
+    assert found == {("recipients", INFO), ("forecast", INFO)}
     assert not preflight.blocks(findings)
 
 
@@ -58,7 +59,7 @@ def test_queries_do_not_grow_with_the_rows(scene, django_assert_max_num_queries)
     rows = [(f"员工{n}", f"e{n}@corp.example", "1", "") for n in range(300)]
     campaign = scene.payslips(workbook=scene.workbook(rows=rows))
     campaign = Campaign.objects.get(pk=campaign.pk)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(28):
         found = {finding.kind: finding for finding in preflight.check(campaign)}["empty_field"]
     assert (found.total, len(found.where)) == (300, LISTED)
 
@@ -164,7 +165,7 @@ def test_the_forecast_follows_the_tightest_window(scene):
     relay.limits.create(team=scene.team, window="second", amount=1)
     relay.limits.create(team=scene.team, window="hour", amount=2)
     found = check(scene.payslips(relay=relay))["forecast"]
-    assert found.params["seconds"] == 3600
+    assert found.params["seconds"] == pytest.approx(3600, abs=10)
     relay.limits.filter(window="hour").update(amount=1)
     relay.deliver_hours = 1
     relay.save()

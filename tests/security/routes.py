@@ -47,6 +47,7 @@ PAYSLIPS, LETTERS = {Right.PAYSLIPS}, {Right.NEWSLETTERS}
 # Where an id names another kind of row than the one that its route begins with.
 OTHERWISE = {
     ("campaigns:list_import", "pk"): "workbook",
+    ("campaigns:relay_lift", "park_pk"): "park",
     ("campaigns:list_member", "member_pk"): "membership",
 }
 
@@ -73,6 +74,8 @@ NEEDS: dict[str, set[Right]] = {
     "campaigns:campaign_preview_file": PAYSLIPS,
     "campaigns:campaign_test": PAYSLIPS,
     "campaigns:campaign_launch": PAYSLIPS,
+    "campaigns:campaign_hours": PAYSLIPS,
+    "campaigns:campaign_hours_delete": PAYSLIPS,
     "campaigns:campaign_pause": PAYSLIPS,
     "campaigns:campaign_resume": PAYSLIPS,
     "campaigns:campaign_cancel": PAYSLIPS,
@@ -138,6 +141,16 @@ NEEDS: dict[str, set[Right]] = {
     "campaigns:relay_disable": RELAYS,
     "campaigns:relay_unpark": RELAYS,
     "campaigns:relay_delete": RELAYS,
+    "campaigns:relay_warm_up": RELAYS,
+    "campaigns:relay_warm_up_end": RELAYS,
+    "campaigns:relay_park": RELAYS,
+    "campaigns:relay_lift": RELAYS,
+    "campaigns:limits": RELAYS,
+    "campaigns:limit_new": RELAYS,
+    "campaigns:limit": RELAYS,
+    "campaigns:limit_delete": RELAYS,
+    "campaigns:hours": RELAYS,
+    "campaigns:hours_delete": RELAYS,
     "campaigns:relay_rules": RELAYS,
     "campaigns:relay_rule_new": RELAYS,
     "campaigns:relay_shipped": RELAYS,

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db import models
+from django.utils import timezone
 
 from accounts.models import BounceMailbox, OAuthLogin, Role, Team
 from campaigns.models import (
@@ -60,6 +61,12 @@ class World(Scene):
             "channel": AlertChannel.objects.create(team=self.team, kind="wecom", name="群").pk,
             "key": self.key().pk,
             "suppression": blocked.pk,
+            "limit": DomainLimit.objects.create(
+                team=self.team, name="QQ", domains=["qq.com"], minute=60
+            ).pk,
+            "park": DomainPark.objects.create(
+                team=self.team, relay=relay, domain="qq.com", until=timezone.now()
+            ).pk,
             "member": self.hr.pk,
             "choose": self.team.pk,
             "domain": DomainCheck.objects.create(

@@ -59,7 +59,13 @@ def test_a_campaign_full_of_faults_is_explained_in_full():
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(5, "不到 1 分钟"), (90, "2 分钟"), (7200, "2 小时"), (3 * 86400, "3 天")],
+    [
+        (5, "不到 1 分钟"),
+        (90, "约 2 分钟"),
+        (12_060, "约 3 小时 20 分"),
+        (7200, "约 2 小时"),
+        (3 * 86400, "约 3 天"),
+    ],
 )
 def test_a_forecast_is_rounded_to_what_one_plans_by(seconds, words):
     assert duration(seconds) == words
