@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models.relay import LimitWindow, TlsMode
+from accounts.models.oauth_login import OAuthProvider
+from accounts.models.relay import LimitWindow, RelayKind, TlsMode
 
 SECOND, MINUTE, QUARTER = LimitWindow.SECOND, LimitWindow.MINUTE, LimitWindow.QUARTER_HOUR
 HOUR, DAY = LimitWindow.HOUR, LimitWindow.DAY
@@ -36,11 +37,13 @@ class Maildrop:
 class Preset:
     """`limits`: messages per window. `domain_quota`: all members of a domain share one quota.
 
-    `internal`: the server is expected on a private network, which a superuser has to allow.
+    `internal`: the server is expected on a private network, which a superuser has to allow. `oauth`: the provider
+    whose tokens log in, instead of a password.
     """
 
     code: str
     label: str | Promise
+    kind: str = RelayKind.ACCOUNT
     host: str = ""
     port: int = 465
     tls_mode: str = TlsMode.IMPLICIT
@@ -54,6 +57,12 @@ class Preset:
     secret_hint: str | Promise = ""
     notes: tuple[str | Promise, ...] = ()
     maildrop: Maildrop | None = None
+    oauth: str = ""
+    deliver_hours: int = 24
+
+    @property
+    def is_direct(self) -> bool:
+        return self.kind == RelayKind.DIRECT
 
 
 _ALL = (
@@ -139,6 +148,7 @@ _ALL = (
             _("每天向 Gmail 发 5000 封以上时，必须有 SPF、DKIM、DMARC 和一键退订。"),
         ),
         maildrop=Maildrop("pop.gmail.com"),
+        oauth=OAuthProvider.GOOGLE,
     ),
     Preset(
         "office365",
@@ -151,9 +161,12 @@ _ALL = (
         secret_hint=_("管理员须为此邮箱允许“经过身份验证的 SMTP”。"),
         notes=(
             _("微软规定每分钟 30 封、每天 10000 位收件人。"),
-            _("微软计划从 2026 年底起默认关闭用密码登录的 SMTP。"),
+            _(
+                "微软从 2026 年底起默认关闭用密码登录的 SMTP：请在“OAuth 登录”里授权，再在这里选用。"
+            ),
         ),
         maildrop=Maildrop("outlook.office365.com"),
+        oauth=OAuthProvider.MICROSOFT,
     ),
     Preset(
         "ses",
@@ -184,6 +197,30 @@ _ALL = (
         notes=(
             _("内网地址须由系统管理员勾选“允许内网地址”。"),
             _("公司自己的 CA 签发的证书，请把 CA 证书粘贴进来；证书检查不能关闭。"),
+        ),
+    ),
+    Preset(
+        "direct",
+        _("直接投递（自有 IP）"),
+        kind=RelayKind.DIRECT,
+        port=25,
+        tls_mode=TlsMode.OPPORTUNISTIC,
+        # A new address has no name yet: receivers refuse much that comes at once.
+        limits={MINUTE: 30, HOUR: 200, DAY: 1000},
+        max_connections=10,
+        per_connection=50,
+        own_return_path=True,
+        deliver_hours=120,
+        notes=(
+            _(
+                "不经任何服务商，直接送到收件人的邮件服务器。需要固定的公网 IP，而且能连出 25 端口；云服务器大多默认封锁，要向服务商申请开通。"
+            ),
+            _(
+                "IP 要有反向解析（PTR），指向下面的 EHLO 主机名，主机名再指回这个 IP。发件域名的 SPF 要包含这个 IP，并用 DKIM 签名。保存后请看“域名检查”。"
+            ),
+            _(
+                "新 IP 没有信誉：先小量发送，几周内逐步加量（预热）。被退回或投诉多的名单不要用它发。"
+            ),
         ),
     ),
 )

@@ -10,9 +10,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import TlsMode
+from accounts.models import Team, TlsMode
 from accounts.models.user import User
 from accounts.secrets import SecretUnreadable
+from campaigns.mailer.oauth import may_be_used_at
 
 _LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 _LONGEST_PEM = 200_000
@@ -37,6 +38,8 @@ class ConnectionForm(forms.ModelForm):
         help_text=_("只有公司自己的 CA 才需要。填了以后，这里只信任它。"),
     )
 
+    team: Team
+
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         self.user = user
         super().__init__(*args, **kwargs)
@@ -45,6 +48,12 @@ class ConnectionForm(forms.ModelForm):
             "port": self.instance.port,
             "secret": self._stored(),
         }
+        if "oauth" in self.fields:
+            self.fields["oauth"].queryset = self.team.oauth_logins.order_by("name")
+            self.fields["oauth"].empty_label = _("不用，以授权码或密码登录")
+            self.fields["oauth"].help_text = _(
+                "选了它，就用它的令牌登录，不再用密码；用户名仍是完整的邮箱地址。"
+            )
         allowed = self.fields["internal_allowed"]
         allowed.help_text = _("服务器在本机或内网（10.x、192.168.x 等）时才需要。")
         if not user.is_superuser:
@@ -110,9 +119,15 @@ class ConnectionForm(forms.ModelForm):
         host = data.get("host", "")
         if data.get("tls_mode") == TlsMode.NONE and host and not _is_loopback(host):
             self.add_error("tls_mode", _("只有本机上的服务器才允许不加密连接。"))
+        oauth = data.get("oauth")
+        if oauth is not None and host and not may_be_used_at(oauth.provider, host):
+            self.add_error("oauth", _("这个 OAuth 登录只能用于它的服务商自己的服务器。"))
         moved = self.was["host"] and host and host != self.was["host"]
         typed = self.data.get(self.add_prefix("secret"), "").strip()
-        if moved and self.was["secret"] and not typed:
+        if oauth is not None:
+            # A password that is not used is not kept either.
+            self.instance.secret = data["secret"] = ""
+        elif moved and self.was["secret"] and not typed:
             self.add_error("secret", _("更换了服务器，请重新填写授权码或密码。"))
         if typed and data.get("secret"):
             self.instance.secret = data["secret"]

@@ -43,6 +43,7 @@ class MailboxForm(ConnectionForm):
         "internal_allowed",
         "username",
         "secret",
+        "oauth",
     )
 
     class Meta:
@@ -56,6 +57,7 @@ class MailboxForm(ConnectionForm):
             "ca_pem",
             "internal_allowed",
             "username",
+            "oauth",
             "leaving",
             "exclusive",
             "return_path_pattern",
@@ -80,7 +82,13 @@ class MailboxForm(ConnectionForm):
             self.initial |= _preset_values(known)
             self.fields["username"].help_text = known.username_hint
             self.fields["secret"].help_text = known.secret_hint
-        self.fields["secret"].required = self.instance.pk is None
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        has_login = data.get("secret") or data.get("oauth")
+        if not has_login and not {"secret", "oauth"} & set(self.errors):
+            self.add_error("secret", _("请填授权码或密码，或选一个 OAuth 登录。"))
+        return data
 
     def clean_name(self) -> str:
         name = self.cleaned_data["name"].strip()

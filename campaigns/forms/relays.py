@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -14,37 +13,13 @@ from accounts.models import LimitWindow, Relay, RelayLimit, Team, User
 from accounts.models.team import known_time_zone
 from accounts.presets import Preset, preset_of, quota_group
 from campaigns.forms.connection import ConnectionForm
+from campaigns.forms.relay_kind import KindOfRelay, is_direct
 from campaigns.mailer.address import AddressFault, address_key
 
 _MOST_ADDRESSES = 200
-_GROUPS = (
-    (_("服务器"), ("name", "host", "port", "tls_mode", "ca_pem", "internal_allowed")),
-    (_("登录"), ("username", "secret")),
-    (_("发件地址和退信"), ("from_addresses", "bounce_mailbox", "own_return_path")),
-    (
-        _("限速"),
-        (
-            *(f"limit_{window}" for window in LimitWindow.values),
-            "day_zone",
-            "max_connections",
-            "per_connection",
-            "quota_group",
-        ),
-    ),
-    (
-        _("超时与重试"),
-        (
-            "connect_timeout",
-            "command_timeout",
-            "final_dot_timeout",
-            "retry_minutes",
-            "deliver_hours",
-        ),
-    ),
-)
 
 
-class RelayForm(ConnectionForm):
+class RelayForm(KindOfRelay, ConnectionForm):
     """A new relay takes its first values from a preset; the team's mailboxes alone may be chosen."""
 
     from_addresses = forms.CharField(
@@ -79,11 +54,15 @@ class RelayForm(ConnectionForm):
             "ca_pem",
             "internal_allowed",
             "username",
+            "oauth",
+            "ehlo_name",
+            "source_ip",
             "from_addresses",
             "bounce_mailbox",
             "own_return_path",
             "quota_group",
             "max_connections",
+            "domain_connections",
             "per_connection",
             "connect_timeout",
             "command_timeout",
@@ -103,6 +82,8 @@ class RelayForm(ConnectionForm):
             "quota_group": _("同一个配额组的账号合并计数。留空则自动填写。"),
             "per_connection": _("发够这么多封就重新连接。留空为不限。"),
             "max_connections": _("同时打开的连接。服务商不明说时请用 1。"),
+            "domain_connections": _("同时连往同一个收件域名的连接；太多会被对方限制。"),
+            "source_ip": _("本机有几个公网 IP 时，填从哪一个发出。留空由系统决定。"),
             "final_dot_timeout": _(
                 "邮件传完后等这么久；太短会让本已收下的邮件变成“待确认”。标准是 600 秒。"
             ),
@@ -113,26 +94,16 @@ class RelayForm(ConnectionForm):
         self.team = team
         self.preset = preset_of(kwargs["instance"].preset if kwargs.get("instance") else preset)
         super().__init__(*args, user=user, **kwargs)
+        self.direct = is_direct(self.instance, self.preset)
+        self.keep_own_fields()
         self.fields["bounce_mailbox"].queryset = team.bounce_mailboxes.order_by("name")
         self.fields["bounce_mailbox"].empty_label = _("不收退信")
         self.fields["quota_group"].required = False
         self._limit_fields()
         self._first_values()
-        if self.preset is not None:
+        if self.preset is not None and not self.direct:
             self.fields["username"].help_text = self.preset.username_hint
             self.fields["secret"].help_text = self.preset.secret_hint
-
-    def groups(self) -> Iterator[dict[str, Any]]:
-        """Title and bound fields in the order of the page; `closed` ones open where they are wrong."""
-        for title, names in _GROUPS:
-            fields = [self[name] for name in names]
-            wrong = any(field.errors for field in fields)
-            yield {
-                "title": title,
-                "fields": fields,
-                "wrong": wrong,
-                "closed": "retry_minutes" in names,
-            }
 
     def _limit_fields(self) -> None:
         for window in LimitWindow:
@@ -195,8 +166,9 @@ class RelayForm(ConnectionForm):
                 data["from_addresses"] = [_entry(username)]
             except ValidationError:
                 self.add_error("from_addresses", _("请至少填写一个发件地址。"))
-        if username and not data.get("secret") and "secret" not in self.errors:
-            self.add_error("secret", _("填了用户名，就要填授权码或密码。"))
+        has_login = data.get("secret") or data.get("oauth")
+        if username and not has_login and not {"secret", "oauth"} & set(self.errors):
+            self.add_error("secret", _("填了用户名，就要填授权码或密码，或选一个 OAuth 登录。"))
         if data.get("own_return_path") and not data.get("bounce_mailbox"):
             self.add_error("bounce_mailbox", _("要自定义退信地址，请先选择退信邮箱。"))
         return data
@@ -206,6 +178,7 @@ class RelayForm(ConnectionForm):
         relay: Relay = super().save(commit=False)
         relay.team = self.team
         relay.preset = self.preset.code if self.preset else ""
+        self.set_kind(relay)
         relay.retry_seconds = self.cleaned_data["retry_minutes"]
         relay.quota_group = self.cleaned_data["quota_group"].strip() or self._automatic_group()
         with transaction.atomic():
@@ -237,6 +210,7 @@ def _preset_values(preset: Preset) -> dict[str, Any]:
         "tls_mode": preset.tls_mode,
         "max_connections": preset.max_connections,
         "per_connection": preset.per_connection,
+        "deliver_hours": preset.deliver_hours,
         "own_return_path": preset.own_return_path,
         **{f"limit_{window}": amount for window, amount in preset.limits.items()},
     }

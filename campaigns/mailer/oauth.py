@@ -50,6 +50,19 @@ _MICROSOFT = "https://login.microsoftonline.com"
 _OUTLOOK = "https://outlook.office.com"
 
 
+#: Where a known provider's mail servers are.
+_SERVERS = {
+    "google": (".gmail.com", ".googlemail.com", ".google.com"),
+    "microsoft": (".office365.com", ".outlook.com", ".outlook.cn"),
+}
+
+
+def may_be_used_at(provider: str, host: str) -> bool:
+    """A token opens every mailbox of its person: a known provider's is said to its own servers alone."""
+    known = _SERVERS.get(provider)
+    return known is None or f".{host.lower().rstrip('.')}".endswith(known)
+
+
 def google() -> Endpoints:
     return _GOOGLE
 

@@ -20,7 +20,6 @@ from django.utils import timezone
 from accounts.models import OAuthFlow, OAuthLogin, OAuthProvider, Relay, User
 from accounts.secrets import Secret
 from campaigns.mailer import oauth
-from campaigns.mailer.https import PostFailure, checked
 from campaigns.mailer.oauth import Client, Endpoints, Token, TokenRefused, TokenUnreachable
 from campaigns.mailer.reply_reasons import Reason
 from campaigns.models.signals import announce
@@ -296,12 +295,3 @@ def run(login_id: int) -> None:
         # The class alone: an error's text might quote a secret.
         log.error("OAuth login %s: fetching broke off: %s", login_id, type(error).__name__)
         _keep_refusal(OAuthLogin(pk=login_id), "internal", "")
-
-
-def is_usable_url(url: str, *, allow_private: bool) -> bool:
-    """Whether a typed endpoint is an address that we would post to."""
-    try:
-        checked(url, allow_private=allow_private)
-    except PostFailure:
-        return False
-    return True

@@ -7,7 +7,7 @@ import pytest
 from accounts.models import LimitWindow
 from accounts.presets import PRESETS, preset_of, quota_group
 
-WANTED = {"163", "126", "qq", "exmail", "aliyun", "gmail", "office365", "ses", "own"}
+WANTED = {"163", "126", "qq", "exmail", "aliyun", "gmail", "office365", "ses", "own", "direct"}
 
 
 def test_every_provider_of_the_list_has_one():

@@ -57,8 +57,9 @@ class World(Scene):
             "rule": ReplyRule.objects.create(
                 team=self.team, relay=relay, code="450", action="retry", sentence="慢一点"
             ).pk,
-            "mailbox": self.mailbox.pk,
             "channel": AlertChannel.objects.create(team=self.team, kind="wecom", name="群").pk,
+            "mailbox": self.mailbox.pk,
+            "oauth": OAuthLogin.objects.create(team=self.team, name="谷歌", client_id="c").pk,
             "key": self.key().pk,
             "suppression": blocked.pk,
             "limit": DomainLimit.objects.create(
