@@ -9,21 +9,30 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator
-from datetime import datetime
+from collections.abc import Callable, Generator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
 from accounts.models import Relay
-from campaigns.mailer.reply import LinkFailure, Outcome, Phase, Reply, Scope, Verdict, classify
-from campaigns.mailer.reply_rules import RULES
+from campaigns.mailer.reply import (
+    LinkFailure,
+    Outcome,
+    Phase,
+    Reply,
+    ReplyRule,
+    Scope,
+    Verdict,
+    classify,
+)
 from campaigns.mailer.smtp import Connection
 from campaigns.mailer.smtp_errors import ContentFailure, EnvelopeRefused, RelayFailure
 from campaigns.models import Campaign, Claim
 from campaigns.models.campaign import Hold
 from campaigns.pipeline.line_loop import Background, Script, Until
 from campaigns.pipeline.outcome import Entry, Recorded, Tried, park, until_committed
+from campaigns.pipeline.park_domain import park_domain
 from campaigns.pipeline.relay_settings import relay_settings
 from campaigns.pipeline.tally import Tally
 from campaigns.pipeline.upcoming import Ready, Upcoming
@@ -46,10 +55,18 @@ def opener(relay: Relay) -> Callable[[], Connection]:
 
 
 class Line:
-    """Sends what `upcoming` hands out, until it hands out nothing more."""
+    """Sends what `upcoming` hands out, until it hands out nothing more. `rules`: what replies mean."""
 
-    def __init__(self, claim: Claim, relay: Relay, upcoming: Upcoming, tally: Tally) -> None:
-        self.claim, self.relay, self._upcoming, self._tally = claim, relay, upcoming, tally
+    def __init__(
+        self, claim: Claim, upcoming: Upcoming, tally: Tally, rules: Sequence[ReplyRule]
+    ) -> None:
+        self.claim, self.relay, self._upcoming, self._tally = (
+            claim,
+            upcoming.relay,
+            upcoming,
+            tally,
+        )
+        self._rules = rules
         self._connection: Connection | None = None
         self._sent = 0
         self._broken = 0
@@ -123,7 +140,7 @@ class Line:
         self._upcoming.permits.replied(current.permit)
         self._sent += 1
         self._broken = 0 if isinstance(cause, Reply) else self._broken
-        verdict = classify(Phase.CONTENT, cause, RULES)
+        verdict = classify(Phase.CONTENT, cause, self._rules)
         reply = cause if isinstance(cause, Reply) else None
         goes_on = following if line.is_open and _harmless(verdict) else None
         tried = Tried(current.delivery, Phase.CONTENT, verdict, reply, began_at, True)
@@ -147,7 +164,7 @@ class Line:
     ) -> Script:
         """The link broke before this message's content: no try of the recipient is used up."""
         log.warning("Relay %s: %s", self.relay.pk, failure)
-        verdict = classify(failure.phase, failure.cause, RULES)
+        verdict = classify(failure.phase, failure.cause, self._rules)
         self._broken += 1
         if begun:
             self._upcoming.release(current)
@@ -162,7 +179,7 @@ class Line:
 
     def _refused(self, current: Ready, phase: Phase, reply: Reply, began_at: datetime) -> Script:
         """No go-ahead: the content never began, so its permit is given back."""
-        verdict = classify(phase, reply, RULES)
+        verdict = classify(phase, reply, self._rules)
         self._upcoming.release(current)
         yield from self._record(
             Tried(current.delivery, phase, verdict, reply, began_at, False), None
@@ -180,14 +197,23 @@ class Line:
     # What follows from a verdict -----------------------------------------------------------------
 
     def _heed(self, current: Ready, verdict: Verdict) -> None:
-        """Parks the relay, ends the connection, or holds the campaign, as the reply asks."""
+        """Parks the relay or a domain on it, ends the connection, or holds the campaign, as the reply asks."""
         if verdict.scope is Scope.RELAY:
             park(self.relay, verdict)
             self._upcoming.end()
+        elif verdict.scope is Scope.DOMAIN and verdict.park_for:
+            self._park_domain(current.delivery.domain, verdict, verdict.park_for)
         elif verdict.scope is Scope.CONTENT and verdict.outcome is Outcome.DEFERRED:
             _hold(current.delivery.campaign_id)
         if verdict.scope in (Scope.RELAY, Scope.CONNECTION):
             self._drop()
+
+    def _park_domain(self, domain: str, verdict: Verdict, span: timedelta) -> None:
+        """The others go on; an own rule says why in its maker's words."""
+        own = next((rule for rule in self._rules if rule.key == verdict.rule), None)
+        why, until = (own.sentence if own else "") or str(verdict.reason), timezone.now() + span
+        until_committed(lambda: park_domain(self.relay, domain, until, why))
+        self._upcoming.pass_over(domain)
 
     # Connection ----------------------------------------------------------------------------------
 

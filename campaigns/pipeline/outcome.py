@@ -23,14 +23,17 @@ from django.db import (
     connection,
     transaction,
 )
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Relay
 from campaigns.mailer.reply import Outcome, Phase, Reply, Scope, Verdict
 from campaigns.mailer.retry import next_try
-from campaigns.models import Attempt, Claim, Delivery
+from campaigns.models import Attempt, Claim, Delivery, RelayPark
+from campaigns.models.alert import AlertKind
 from campaigns.models.campaign import InDoubtPolicy
 from campaigns.models.delivery import OPEN, DeliveryState
+from campaigns.pipeline.alerts import raise_alert
 from campaigns.pipeline.message_commit import Values, write
 from campaigns.pipeline.suppress import suppress_refused
 from campaigns.pipeline.written_outcomes import WrittenOutcomes
@@ -216,6 +219,7 @@ def _values(entry: Entry, lead: Claim) -> Values:
         "message_id": delivery.message_id,
         "text": text,
         "sealed": sealed,
+        "rule": verdict.rule,
     }
 
 
@@ -255,17 +259,41 @@ def park(relay: Relay, verdict: Verdict) -> None:
 
     Several workers may meet the same reply: the longest park stays.
     """
-    until = timezone.now() + (verdict.park_for or timedelta(minutes=1))
+    now = timezone.now()
+    until = now + (verdict.park_for or timedelta(minutes=1))
+    why = {"park_reason": str(verdict.reason), "park_rule": verdict.rule}
 
     def write() -> None:
         mine = Relay.objects.filter(pk=relay.pk)
-        if verdict.reason in _LOGIN:
-            mine.update(enabled=False, park_reason=str(verdict.reason))
-        mine.exclude(parked_until__gt=until).update(
-            parked_until=until, park_reason=str(verdict.reason)
-        )
+        with transaction.atomic():
+            if verdict.reason in _LOGIN and mine.filter(enabled=True).update(enabled=False, **why):
+                _tell_of_login(relay, verdict)
+            # Only the first of them makes it stop, and that stop is remembered.
+            running = mine.filter(Q(parked_until=None) | Q(parked_until__lte=now))
+            if running.update(parked_until=until, **why):
+                RelayPark.objects.create(
+                    team_id=relay.team_id,
+                    relay=relay,
+                    at=now,
+                    until=until,
+                    reason=str(verdict.reason),
+                    rule=verdict.rule,
+                )
+            else:
+                mine.exclude(parked_until__gt=until).update(parked_until=until, **why)
 
     until_committed(write)
+
+
+def _tell_of_login(relay: Relay, verdict: Verdict) -> None:
+    """At once: nothing goes through it until somebody has put it right."""
+    raise_alert(
+        relay.team_id,
+        AlertKind.RELAY_LOGIN,
+        subject="relay",
+        subject_id=relay.pk,
+        params={"name": relay.name, "reason": str(verdict.reason)},
+    )
 
 
 _LOGIN = {"auth_refused"}

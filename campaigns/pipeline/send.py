@@ -24,6 +24,7 @@ from campaigns.pipeline.line import Line
 from campaigns.pipeline.line_loop import LineLoop
 from campaigns.pipeline.outcome import Entry, Recorded, record, until_committed
 from campaigns.pipeline.permits import Permits
+from campaigns.pipeline.reply_rules import rules_of
 from campaigns.pipeline.steady_ledger import LedgerAway
 from campaigns.pipeline.tally import Tally
 from campaigns.pipeline.upcoming import Upcoming
@@ -91,6 +92,7 @@ class Batch:
         self.claims, self.book, self.stop = claims, book, stop
         self.lead = claims[0]
         self.relay = self.lead.relay
+        self.rules = until_committed(lambda: rules_of(self.relay))
         self.connections = share_of(self.relay)
         self.permits = Permits(book, self.relay, claims)
         self.written = WrittenOutcomes(claims)
@@ -133,7 +135,7 @@ class Batch:
 
     def _add_line(self, claim: Claim) -> None:
         self._lines += 1
-        self.loop.add(Line(claim, self.relay, self.upcoming, self.tally))
+        self.loop.add(Line(claim, self.upcoming, self.tally, self.rules))
 
     def _spare(self) -> bool:
         return self.upcoming.compose_ahead(self._lines)

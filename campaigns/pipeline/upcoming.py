@@ -85,6 +85,11 @@ class Upcoming:
         self._stock.clear()
         self._more = False
 
+    def pass_over(self, domain: str) -> None:
+        """Nothing more to this recipient domain: its rows go back with the claim."""
+        self._waiting = deque(row for row in self._waiting if row.domain != domain)
+        self._stock = deque(one for one in self._stock if one.delivery.domain != domain)
+
     # The next message and its permit -------------------------------------------------------------
 
     def next(self, *, patient: bool) -> Ready | float | None:
