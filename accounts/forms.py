@@ -60,6 +60,9 @@ class AccountForm(forms.ModelForm):
         fields = ("name", "language")
 
 
+_KEPT = ("soft_bounces", "soft_days", "suppressions_per_hour")
+
+
 class TeamForm(forms.ModelForm):
     """The team's name and time zone; whether its links may lead inside is a superuser's decision."""
 
@@ -67,12 +70,17 @@ class TeamForm(forms.ModelForm):
         model = Team
         fields = (
             *("name", "time_zone", "payslip_release", "release_above", "undo_seconds"),
+            *_KEPT,
             "intranet_links_allowed",
         )
         help_texts = {
             "payslip_release": _("启动的人不能自己放行：要另一位能看内容的同事核对后放行。"),
             "release_above": _("对所有群发都适用。留空则不限。"),
             "undo_seconds": _("“立即发送”会等这么久才开始，其间可以撤回为草稿。0 是马上开始。"),
+            "soft_bounces": _("邮箱已满、停用这类退信要发生几次才屏蔽。0 是从不。"),
+            "suppressions_per_hour": _(
+                "服务器出错时可能把所有地址都说成不存在。超过的先等人决定，并发出警报。0 是不限。"
+            ),
             "time_zone": _("定时发送按这个时区理解，例如 Asia/Shanghai。"),
             "intranet_links_allowed": _(
                 "邮件里的链接（例如退订）指向内网地址，只有在公司网络里才能打开。"
@@ -82,9 +90,18 @@ class TeamForm(forms.ModelForm):
     def __init__(self, *args: Any, superuser: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["time_zone"].widget = forms.TextInput(attrs={"list": "time-zones"})
-        self.fields["undo_seconds"].required = False
+        for name in ("undo_seconds", *_KEPT):
+            self.fields[name].required = False
         if not superuser:
             del self.fields["intranet_links_allowed"]
 
     def clean_undo_seconds(self) -> int:
         return self.cleaned_data["undo_seconds"] or 0
+
+    def clean(self) -> dict[str, Any]:
+        """A number that was left blank stays as it was."""
+        data = super().clean() or {}
+        for name in _KEPT:
+            if name in data and data[name] is None:
+                data[name] = self.initial[name]
+        return data

@@ -21,6 +21,7 @@ from campaigns.models import (
     Contact,
     Delivery,
     Feedback,
+    HeldSuppression,
     ListMember,
     SubscriptionProof,
     Suppression,
@@ -56,6 +57,10 @@ def collect(contact: Contact) -> Data:
         ],
         "suppressions": [
             _suppression(row) for row in _suppressions(contact).select_related("contact_list")
+        ],
+        "held_suppressions": [
+            {"reason": row.reason, "note": row.note, "created_at": _moment(row.created_at)}
+            for row in _held(contact)
         ],
         "deliveries": list(_deliveries(contact)),
         "feedback": list(_feedback(contact)),
@@ -167,6 +172,10 @@ def _suppressions(contact: Contact) -> QuerySet[Suppression]:
     return Suppression.objects.filter(team=contact.team_id, address_key=contact.address_key)
 
 
+def _held(contact: Contact) -> QuerySet[HeldSuppression]:
+    return HeldSuppression.objects.filter(team=contact.team_id, address_key=contact.address_key)
+
+
 def _proofs(contact: Contact) -> QuerySet[SubscriptionProof]:
     return SubscriptionProof.objects.filter(team=contact.team_id, address_key=contact.address_key)
 
@@ -237,6 +246,7 @@ def _keep_away(contact: Contact, user: User | None) -> None:
                 "created_at": timezone.now(),
             },
         )
+        _held(contact).delete()
         ListMember.objects.filter(contact=contact).delete()
 
 

@@ -24,7 +24,7 @@ from campaigns.models.template import Kind
 from campaigns.pipeline import counts
 from campaigns.pipeline.matching import Match, key_of, leaving, match, without_erased
 from campaigns.pipeline.subscription import BY_MAIL, Subscription, unsubscribe
-from campaigns.pipeline.suppress import suppress
+from campaigns.pipeline.suppress import OF_THE_MAILBOX, suppress, suppress_soft
 
 # Verdicts of messages that broke the session while they were read: they are tried again, apart.
 BROKE, FLOODED = "broke", "flooded"
@@ -96,6 +96,7 @@ def record(mailbox: BounceMailbox, uidl: str, judged: Judged) -> bool:
         Feedback.objects.bulk_create(judged.rows)
         for delivery, reason, note in _effects(judged):
             suppress(delivery, reason, note=note)
+        suppress_soft(_softly_bounced(judged))
         counts.apply(newly)
         if judged.leaving is not None:
             unsubscribe(judged.leaving, how=BY_MAIL)
@@ -246,3 +247,16 @@ def _effects(judged: Judged) -> list[tuple[Delivery, SuppressionReason, str]]:
         elif all(hard[found.delivery.pk]):
             effects.append((found.delivery, SuppressionReason.HARD_BOUNCE, note))
     return effects
+
+
+def _softly_bounced(judged: Judged) -> list[Delivery]:
+    """Whose mailbox did not take it this time."""
+    return [
+        found.delivery
+        for row, found in zip(judged.rows, judged.matches, strict=True)
+        if found.proven
+        and found.delivery is not None
+        and row.kind == FeedbackKind.BOUNCE
+        and not row.hard
+        and row.reason in OF_THE_MAILBOX
+    ]

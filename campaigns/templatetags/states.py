@@ -97,6 +97,7 @@ FEEDBACK = _states(
 SUPPRESSION = _states(
     (SuppressionReason.HARD_BOUNCE, _("邮件因地址不可用被退回。"), "refused", "mail-off"),
     (SuppressionReason.REFUSED, _("发信时服务器答复地址不存在。"), "refused", "x"),
+    (SuppressionReason.SOFT_BOUNCES, _("邮箱一再已满或停用。"), "refused", "mail-off"),
     (SuppressionReason.COMPLAINT, _("收件人举报为垃圾邮件。"), "refused", "alert-triangle"),
     (SuppressionReason.UNSUBSCRIBED, _("收件人自己退订。"), "suppressed", "unlink"),
     (SuppressionReason.MANUAL, _("由团队成员加入。"), "queued", "user"),

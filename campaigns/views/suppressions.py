@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import Right
 from campaigns.forms.suppressions import SuppressionForm
-from campaigns.models import Suppression
+from campaigns.models import HeldSuppression, Suppression
 from campaigns.models.feedback import SuppressionReason
 from campaigns.views.access import member
 
@@ -46,6 +46,7 @@ def suppressions(request: HttpRequest) -> HttpResponse:
         "filters": [_scopes(mine, scope)],
         "reason": reason,
         "total": sum(counts.values()),
+        "held": HeldSuppression.objects.filter(team=request.team).count(),
         "chips": [
             {"value": value, "label": label, "count": counts.get(value, 0)}
             for value, label in SuppressionReason.choices

@@ -49,6 +49,7 @@ OTHERWISE = {
     ("campaigns:list_import", "pk"): "workbook",
     ("campaigns:relay_lift", "park_pk"): "park",
     ("campaigns:list_member", "member_pk"): "membership",
+    ("campaigns:campaign_stop_lift", "stop_pk"): "stop",
 }
 
 # One of these rights opens the page (of a payslip, where it is a campaign's or a template's).
@@ -87,6 +88,10 @@ NEEDS: dict[str, set[Right]] = {
     "campaigns:campaign_grant": PAYSLIPS,
     "campaigns:campaign_revoke": PAYSLIPS,
     "campaigns:campaign_recall": PAYSLIPS,
+    "campaigns:campaign_retry": PAYSLIPS,
+    "campaigns:campaign_stop_lift": PAYSLIPS,
+    "campaigns:restored": MEMBERS,
+    "campaigns:restored_switch_on": MEMBERS,
     "campaigns:campaign_result": SEE,
     "campaigns:campaign_deliveries": SEE,
     "campaigns:deliveries": SEE,
