@@ -25,16 +25,17 @@ from campaigns.models import Campaign, ContentGrant, DataKey, Workbook, Workbook
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.signals import announce
 from campaigns.models.workbook import Purpose, ReadingState
+from campaigns.pipeline.match_addresses import is_ambiguous
 from campaigns.pipeline.store_reading import (
     LEASE,
+    Storing,
     Superseded,
     delete_rows,
     reject,
     rejection,
     renew,
-    store,
 )
-from campaigns.workbooks.child import read_in_child
+from campaigns.workbooks.child import rows_from_child
 from campaigns.workbooks.problems import RejectKind, WorkbookRejected
 from campaigns.workbooks.reader import Choices, Reading
 from campaigns.workbooks.results import Limits
@@ -175,7 +176,12 @@ def move_rows(
 
 
 def confirm(workbook: Workbook, user: User, *, reading: int) -> bool:
-    """read → confirmed, for exactly the reading that the person has seen."""
+    """read → confirmed, for exactly the reading that the person has seen.
+
+    Not while a staff number leads to several people.
+    """
+    if is_ambiguous(workbook.findings):
+        return False
     return bool(
         Workbook.objects.filter(
             pk=workbook.pk,
@@ -191,14 +197,16 @@ def read(workbook_id: int) -> None:
     workbook = _claim(workbook_id)
     if workbook is None:
         return
+    storing = Storing(workbook)
     try:
         try:
             with _on_disk(workbook) as path:
-                reading = _read_file(workbook, path)
+                reading = _read_file(workbook, path, storing)
         except WorkbookRejected as rejected:
             reject(workbook, rejected)
+            delete_rows(workbook, reading=workbook.readings_begun)
         else:
-            store(workbook, reading)
+            storing.finish(reading)
     except (Superseded, ContentDestroyed, WorkbookFile.DoesNotExist):
         delete_rows(workbook, reading=workbook.readings_begun)
 
@@ -223,9 +231,10 @@ def _claim(workbook_id: int) -> Workbook | None:
     return Workbook.objects.select_related("data_key", "file").filter(pk=workbook_id).first()
 
 
-def _read_file(workbook: Workbook, path: Path) -> Reading:
-    return read_in_child(
+def _read_file(workbook: Workbook, path: Path, storing: Storing) -> Reading:
+    return rows_from_child(
         path,
+        storing.take,
         sheet=workbook.choices.get("sheet"),
         choices=_choices(workbook.choices),
         limits=Limits(),

@@ -5,19 +5,21 @@ Whoever holds the workbook's newest number may write; everybody before it is tol
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from campaigns.mailer.address import AddressFault, address_key
 from campaigns.models import Workbook, WorkbookRow
 from campaigns.models.workbook import ReadingState
+from campaigns.pipeline.sealed_rows import insert
+from campaigns.pipeline.taking import Taking
 from campaigns.workbooks.problems import WorkbookRejected
 from campaigns.workbooks.reader import Reading
-from campaigns.workbooks.results import ReadRow
+from campaigns.workbooks.results import SentRow
 
 # Renewed with every percent and every chunk; a reader that is silent for longer counts as dead.
 LEASE = timedelta(minutes=3)
@@ -59,24 +61,54 @@ def reject(workbook: Workbook, rejected: WorkbookRejected) -> None:
         raise Superseded
 
 
-def store(workbook: Workbook, reading: Reading) -> None:
-    """Rows under this reader's number in short transactions; one update makes them the visible ones."""
-    number = workbook.readings_begun
-    size = chunk_size()
-    for start in range(0, len(reading.rows), size):
-        rows = _rows(workbook, reading.rows[start : start + size])
+class Storing:
+    """The recipients of a reading as they come, in short transactions, under this reader's number."""
+
+    def __init__(self, workbook: Workbook) -> None:
+        self._workbook = workbook
+        self._taking = Taking(workbook)
+        self._size = chunk_size()
+        self._waiting: list[SentRow] = []
+        self._read = 0
+
+    def take(self, row: SentRow) -> None:
+        """Raises Superseded when they are nobody's any more."""
+        self._waiting.append(row)
+        if len(self._waiting) >= self._size:
+            self._write()
+
+    def _write(self) -> None:
+        rows, self._waiting = self._waiting, []
+        self._read += len(rows)
         try:
             with transaction.atomic():
-                renew(workbook)
-                _insert(rows)
+                renew(self._workbook)
+                insert(self._workbook, self._taken(rows))
         except IntegrityError as error:  # deleted in this very moment
             raise Superseded from error
-    if not mine(workbook).update(**_result(workbook, reading)):
-        raise Superseded
-    delete_rows(workbook, reading__lt=number)
+
+    def _taken(self, rows: list[SentRow]) -> Iterator[SentRow]:
+        if not self._taking.looks_into_rows:
+            yield from rows
+            return
+        for row, more in self._taking.of(row.opened() for row in rows):
+            content = {"name": row.name, "values": list(row.cells), **more}
+            sealable = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+            yield SentRow(row.number, row.part, row.email, sealable)
+
+    def finish(self, reading: Reading) -> None:
+        """One last update makes them the visible ones; those of earlier readings go."""
+        workbook = self._workbook
+        if self._waiting:
+            self._write()
+        result = _result(workbook, reading, self._taking.settle(reading))
+        count = self._taking.count(self._read)
+        if not mine(workbook).update(**result | {"row_count": count}):
+            raise Superseded
+        delete_rows(workbook, reading__lt=workbook.readings_begun)
 
 
-def _result(workbook: Workbook, reading: Reading) -> dict[str, Any]:
+def _result(workbook: Workbook, reading: Reading, more: dict[str, Any]) -> dict[str, Any]:
     choosing = reading.outcome == "choose-sheet"
     columns = zip(reading.columns, reading.letters, strict=True)
     return {
@@ -90,61 +122,14 @@ def _result(workbook: Workbook, reading: Reading) -> dict[str, Any]:
         "columns": [{"name": _text(name), "letter": letter} for name, letter in columns],
         "address_column": reading.address_column,
         "name_column": reading.name_column,
-        "row_count": len(reading.rows),
         "problem_count": len(reading.problems),
-        "sealed_findings": workbook.data_key.seal_json(_findings(reading)),
+        "sealed_findings": workbook.data_key.seal_json(_findings(reading) | more),
     }
 
 
 def _text(text: str) -> str:
     """PostgreSQL holds no NUL, which a text file may name a column with."""
     return text.replace("\0", "")
-
-
-_COLUMNS = (
-    "team_id", "workbook_id", "reading", "number", "part", "address", "address_key", "sealed",
-)  # fmt: skip
-
-
-def _insert(rows: Iterator[tuple[Any, ...]]) -> None:
-    """COPY where there is one: half of what an import of 100,000 rows takes is saved by it."""
-    if connection.vendor != "postgresql":
-        WorkbookRow.objects.bulk_create(
-            WorkbookRow(**dict(zip(_COLUMNS, row, strict=True))) for row in rows
-        )
-        return
-    statement = f"COPY campaigns_workbookrow ({', '.join(_COLUMNS)}) FROM STDIN"
-    with (
-        connection.wrap_database_errors,
-        connection.cursor() as cursor,
-        cursor.copy(statement) as copy,
-    ):
-        for row in rows:
-            copy.write_row(row)
-
-
-def _rows(workbook: Workbook, rows: Sequence[ReadRow]) -> Iterator[tuple[Any, ...]]:
-    """The values of _COLUMNS for each recipient."""
-    for row in rows:
-        content = {"name": row.name, "values": list(row.cells)}
-        yield (
-            workbook.team_id,
-            workbook.pk,
-            workbook.readings_begun,
-            row.number,
-            row.part,
-            row.email,
-            _key(row.email),
-            workbook.data_key.seal_json(content),
-        )
-
-
-def _key(email: str) -> str:
-    try:
-        return address_key(email)
-    except AddressFault:
-        # The reader's idea of an address is wider than ours: it is a problem, not a crash.
-        return email.lower()
 
 
 def _findings(reading: Reading) -> dict[str, Any]:
