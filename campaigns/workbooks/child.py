@@ -1,7 +1,7 @@
 """Reads a workbook in a child process with limits of its own, so that a hostile file harms nobody.
 
 The parent writes one JSON request to the child's stdin (a password never stands on a command line)
-and reads JSON lines: progress, rows, then the reading or why it was rejected.
+and reads lines: progress and rows, then the reading or why it was rejected.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from campaigns.workbooks.grid import Tick
 from campaigns.workbooks.problems import Problem, ProblemKind, RejectKind, WorkbookRejected
-from campaigns.workbooks.reader import read
-from campaigns.workbooks.results import Choices, ColumnTotal, Limits, Reading, ReadRow
+from campaigns.workbooks.reader import read_rows
+from campaigns.workbooks.results import Choices, ColumnTotal, Limits, Reading, ReadRow, SentRow
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PLAIN = (
@@ -29,6 +29,11 @@ _PLAIN = (
     "skipped_rows", "address_column", "name_column", "letters", "suggestions",
     "first_rows",
 )  # fmt: skip
+
+
+Take = Callable[[SentRow], None]
+#: So much of what the child has found may lie between us: neither waits for the other all the time.
+_PIPE_BYTES = 1 << 20
 
 
 def read_in_child(
@@ -44,14 +49,47 @@ def read_in_child(
 
     Whatever breaks the child is a WorkbookRejected. An exception from `progress` ends the child.
     """
+    rows: list[ReadRow] = []
     limits = limits or Limits()
-    request = {
+    request = _request(path, sheet, choices, limits) | {"password": password}
+    with _child(limits) as child:
+        reading = _converse(child, request, progress, lambda row: rows.append(row.opened()))
+    return replace(reading, rows=rows)
+
+
+def rows_from_child(
+    path: Path,
+    take: Take,
+    *,
+    sheet: str | None = None,
+    choices: Choices | None = None,
+    limits: Limits | None = None,
+    progress: Tick | None = None,
+) -> Reading:
+    """The same, but `take` has each recipient as soon as it is found and the reading has none.
+
+    What it has taken is nothing if this raises. An exception from `take` ends the child too.
+    """
+    limits = limits or Limits()
+    with _child(limits) as child:
+        return _converse(child, _request(path, sheet, choices, limits), progress, take)
+
+
+def _request(
+    path: Path, sheet: str | None, choices: Choices | None, limits: Limits
+) -> dict[str, Any]:
+    return {
         "path": str(path.resolve()),
         "sheet": sheet,
-        "password": password,
+        "password": None,
         "choices": (choices or Choices()).as_json(),
         "limits": asdict(limits),
     }
+
+
+@contextlib.contextmanager
+def _child(limits: Limits) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, which does not outlive this."""
     child = subprocess.Popen(
         [sys.executable, "-m", "campaigns.workbooks.child"],
         cwd=_ROOT,
@@ -59,12 +97,13 @@ def read_in_child(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        pipesize=_PIPE_BYTES,
     )
     clock = threading.Timer(limits.wall_seconds, child.kill)
     clock.daemon = True
     clock.start()
     try:
-        return _converse(child, request, progress)
+        yield child
     finally:
         clock.cancel()
         child.kill()
@@ -81,55 +120,54 @@ def environment() -> dict[str, str]:
 
 
 def _converse(
-    child: subprocess.Popen[bytes], request: dict[str, Any], progress: Tick | None
+    child: subprocess.Popen[bytes], request: dict[str, Any], progress: Tick | None, take: Take
 ) -> Reading:
     if child.stdin is None or child.stdout is None:
         raise ValueError("the child has no pipes")
     with contextlib.suppress(BrokenPipeError), child.stdin as stdin:
         stdin.write(json.dumps(request).encode() + b"\n")
-    rows: list[ReadRow] = []
-    for message in _messages(child.stdout):
+    for line in child.stdout:
+        if not line.endswith(b"\n"):
+            break  # killed in the middle of a line
+        if not line.startswith(b"{"):
+            take(SentRow.from_line(line))
+            continue
+        message = json.loads(line)
         if "progress" in message and progress:
             progress(*message["progress"])
-        elif "row" in message:
-            rows.append(ReadRow.from_json(message["row"]))
         elif "rejected" in message:
             raise WorkbookRejected(RejectKind(message["rejected"]), message["detail"])
         elif "reading" in message:
-            return _reading_from(message["reading"], rows)
+            return _reading_from(message["reading"])
     child.wait()
     raise WorkbookRejected(RejectKind.TIMEOUT)
 
 
-def _messages(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
-    for line in stream:
-        if not line.endswith(b"\n"):
-            return  # killed in the middle of a line
-        yield json.loads(line)
-
-
-def _reading_from(data: dict[str, Any], rows: list[ReadRow]) -> Reading:
+def _reading_from(data: dict[str, Any]) -> Reading:
     problems = [
         Problem(p["sheet"], p["row"], p["column"], ProblemKind(p["kind"]), p["params"])
         for p in data["problems"]
     ]
     totals = {name: ColumnTotal(*pair) for name, pair in data["totals"].items()}
     plain = {name: data[name] for name in _PLAIN}
-    return Reading(rows=rows, problems=problems, totals=totals, **plain)
+    return Reading(rows=[], problems=problems, totals=totals, **plain)
 
 
 def main() -> None:
-    """The child: one request from stdin, its answer in JSON lines on stdout."""
+    """The child: one request from stdin, its answer in lines on stdout."""
     request = json.loads(sys.stdin.buffer.readline())
     limits = Limits(**request["limits"])
     limit_myself(limits)
 
+    out = sys.stdout.buffer
+
     def say(message: dict[str, Any]) -> None:
-        sys.stdout.write(json.dumps(message, ensure_ascii=True) + "\n")
+        out.write(json.dumps(message, ensure_ascii=True).encode() + b"\n")
 
     try:
-        reading = read(
+        reading = read_rows(
             Path(request["path"]),
+            lambda row: out.write(row.as_line()) and None,
             sheet=request["sheet"],
             password=request["password"],
             choices=Choices.from_json(request["choices"]),
@@ -175,8 +213,6 @@ def _every_percent(say: Callable[[dict[str, Any]], None]) -> Tick:
 
 
 def _tell(reading: Reading, say: Callable[[dict[str, Any]], None]) -> None:
-    for row in reading.rows:
-        say({"row": row.as_json()})
     data: dict[str, Any] = {name: getattr(reading, name) for name in _PLAIN}
     data["problems"] = [problem.as_json() for problem in reading.problems]
     data["totals"] = {name: [t.shown, t.computed] for name, t in reading.totals.items()}

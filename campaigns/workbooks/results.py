@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
 from campaigns.workbooks.problems import Problem
+
+_NULL = "null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +78,34 @@ class ReadRow(NamedTuple):
     name: str
     cells: tuple[str | None, ...]
 
-    def as_json(self) -> list[Any]:
-        return [self.number, self.part, self.email, self.name, list(self.cells)]
+    def as_line(self) -> bytes:
+        """One line for `SentRow.from_line`; what is no UTF-8 becomes a question mark."""
+        texts = [_NULL if cell is None else encode_basestring(cell) for cell in self.cells]
+        content = f'{{"name":{encode_basestring(self.name)},"values":[{",".join(texts)}]}}'
+        line = f"{self.number}\t{self.part}\t{self.email}\t{content}\n"
+        return line.encode("utf-8", "replace")
+
+
+class SentRow(NamedTuple):
+    """A recipient as the child sends it; `content` is the JSON of its name and values, as it is stored.
+
+    {"name": …, "values": [one text a column, null where the cell cannot be read]} in UTF-8.
+    """
+
+    number: int
+    part: int
+    email: str
+    content: bytes
 
     @classmethod
-    def from_json(cls, data: list[Any]) -> ReadRow:
-        return cls(data[0], data[1], data[2], data[3], tuple(data[4]))
+    def from_line(cls, line: bytes) -> SentRow:
+        number, part, email, content = line.rstrip(b"\n").split(b"\t", 3)
+        return cls(int(number), int(part), email.decode(), content)
+
+    def opened(self) -> ReadRow:
+        content = json.loads(self.content)
+        values = tuple(content["values"])
+        return ReadRow(self.number, self.part, self.email, content["name"], values)
 
 
 @dataclass(frozen=True, slots=True)
