@@ -25,8 +25,8 @@ from campaigns.pipeline.clock import stamp
 # of the database had lost its `sending`. Such a crash also gives the row back to the claim that took
 # it, the `lead`.
 _MAY_END = """(d.claim_id IN ({claim}, {lead})
-        AND d.state IN ('queued', 'deferred', 'sending', 'in_doubt')
-    OR d.claim_id IS NULL AND d.state = 'cancelled' AND {final})"""
+        AND d.state || '' IN ('queued', 'deferred', 'sending', 'in_doubt')
+    OR d.claim_id IS NULL AND d.state || '' = 'cancelled' AND {final})"""
 
 # The fields of an outcome; `sealed` is bytes.
 Values = Mapping[str, object]
@@ -37,9 +37,10 @@ _FIELDS = """id bigint, claim bigint, lead bigint, team bigint, relay bigint, st
 _ATTEMPT = """INSERT INTO campaigns_attempt (team_id, delivery_id, relay_id, started_at, ended_at,
     phase, outcome, content_began, code, enhanced, text, sealed_text, remote_id, rule)"""
 
-# PostgreSQL: all rows of JSON at once.
+# PostgreSQL: all rows of JSON at once. The planner must look each up by its id whatever it believes of
+# the table: so it is told how many there are at most, and no index has the state in this form.
 _ENDED = f"""
-WITH v AS MATERIALIZED (SELECT * FROM json_to_recordset(%s::json) AS v({_FIELDS})),
+WITH v AS MATERIALIZED (SELECT * FROM json_to_recordset(%s::json) AS v({_FIELDS}) LIMIT {{most}}),
 ended AS (
     UPDATE campaigns_delivery d
     SET state = v.state, claim_id = NULL, attempts = d.attempts + v.counted, due_at = v.due_at,
@@ -57,10 +58,10 @@ tried AS ({_ATTEMPT}
 _BEGAN = """, began AS (
     UPDATE campaigns_delivery d
     SET state = 'sending', claim_id = n.claim, changed_at = n.now, message_id = n.message_id
-    FROM json_to_recordset(%s::json)
-        AS n(id bigint, claim bigint, lead bigint, message_id text, now timestamptz)
+    FROM (SELECT * FROM json_to_recordset(%s::json) AS
+        n(id bigint, claim bigint, lead bigint, message_id text, now timestamptz) LIMIT {most}) AS n
     WHERE d.id = n.id AND d.claim_id IN (n.claim, n.lead)
-      AND d.state IN ('queued', 'deferred', 'sending') AND d.deliver_until > n.now
+      AND d.state || '' IN ('queued', 'deferred', 'sending') AND d.deliver_until > n.now
       AND EXISTS (SELECT 1 FROM campaigns_claim c WHERE c.id = n.claim AND c.ended_at IS NULL
                   AND c.lease_until > clock_timestamp())
       AND (d.purpose IN ('test', 'resend') OR EXISTS (
@@ -110,7 +111,7 @@ def write_again(outcomes: Sequence[Values]) -> None:
     """Writes each unless its row says that it is there."""
     if connection.vendor == "postgresql":
         if outcomes:
-            _prepared(_statement(again=True), [_json(outcomes)])
+            _prepared(_statement(_most(outcomes), again=True), [_json(outcomes)])
         return
     for values in outcomes:
         _end_one(values, only_where_ended=True)
@@ -128,12 +129,22 @@ def _end_one(values: Values, *, only_where_ended: bool) -> None:
 
 
 @cache
-def _statement(*, again: bool = False, begins: bool = False, durable: bool = True) -> str:
-    ended = _ENDED.format(only="JOIN ended USING (id)" if again else "")
-    began = _BEGAN if begins else ""
+def _statement(
+    most: int, *, again: bool = False, begins: bool = False, durable: bool = True
+) -> str:
+    ended = _ENDED.format(most=most, only="JOIN ended USING (id)" if again else "")
+    began = _BEGAN.format(most=most) if begins else ""
     ids = "(SELECT array_agg(id) FROM began)" if begins else "NULL"
     how = "" if durable else ", set_config('synchronous_commit', 'off', true)"
     return f"{ended}{began} SELECT {ids}{how}"
+
+
+def _most(rows: Sequence[object]) -> int:
+    """The next power of four, so that there are few statements to plan."""
+    most = 1
+    while most < len(rows):
+        most *= 4
+    return most
 
 
 def _in_one_statement(
@@ -157,7 +168,8 @@ def _in_one_statement(
             for claim, delivery in following
         ]
         parameters.append(_json(begins))
-    statement = _statement(begins=bool(following), durable=durable)
+    most = _most(max(outcomes, following, key=len))
+    statement = _statement(most, begins=bool(following), durable=durable)
     return set(_prepared(statement, parameters)[0] or ())
 
 
