@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
+
+from django.conf import settings
 
 from campaigns.mailer.message import Message, Skeleton
 from campaigns.mailer.signing import Signer
 from campaigns.mailer.smtp import Connection
 from campaigns.mailer.template import Renderer
-from campaigns.pipeline import counts, send
+from campaigns.pipeline import counts, outcome, send, upcoming
 from campaigns.pipeline.compose import Composer
 from campaigns.pipeline.ledger import ledger
+from campaigns.pipeline.line_loop import LineLoop
 from tests.benchmarks import cpu, scene
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.tables import Findings
 
 SIZE = 2_000
+# Connections of the one process: what a provider allows, and what an own relay takes.
+CONNECTIONS = (1, 8)
 
 
 class StageClock:
@@ -44,55 +49,81 @@ class StageClock:
 
         return wrapper
 
+    def timed_steps(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The same of a generator, from one of its waits to the next."""
+
+        def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            send = self.timed(stage, function(*args, **kwargs).send)
+            came = None
+            while True:
+                try:
+                    asked = send(came)
+                except StopIteration as end:
+                    return end.value
+                came = yield asked
+
+        return wrapper
+
 
 def _parts() -> Iterator[tuple[str, object, str]]:
     """(stage, owner, name) of every function that belongs to a stage."""
-    yield from (("claim", send, name) for name in ("open_claim", "take", "close_claim"))
-    yield "prepare", send, "_composer"
+    yield from (("claim", send, name) for name in ("open_claim", "open_claims", "take"))
+    yield "claim", send, "close_claims"
+    yield "prepare", upcoming, "_composer"
     yield "render", Renderer, "render"
     yield from (
         ("MIME", owner, name) for owner, name in ((Skeleton, "build"), (Message, "content"))
     )
     yield "sign", Signer, "sign"
     yield "compose, the rest", Composer, "compose"
-    yield from (("SMTP", Connection, name) for name in ("open", "start", "go_ahead", "content"))
-    yield from (("outcome", send, name) for name in ("begin", "record"))
+    yield from (("SMTP", Connection, f"{name}_steps") for name in ("start", "go_ahead", "content"))
+    yield "outcome", send, "record"
+    yield "outcome, statement", outcome, "write"
     yield "counts", counts, "apply"
     yield from (("ledger", type(ledger()), name) for name in ("acquire", "settle", "close"))
+    yield "loop", LineLoop, "_look"
 
 
 @contextmanager
 def watched(clock: StageClock) -> Iterator[None]:
     with ExitStack() as stack:
         for stage, owner, name in _parts():
-            stack.enter_context(patch.object(owner, name, clock.timed(stage, getattr(owner, name))))
+            timed = clock.timed_steps if name.endswith("_steps") else clock.timed
+            stack.enter_context(patch.object(owner, name, timed(stage, getattr(owner, name))))
         yield
 
 
-def measure(ground: Ground) -> Findings:
-    """One RSA-signed campaign sent by this process: CPU seconds for 1,000 messages, stage by stage."""
+def _spent(ground: Ground, connections: int) -> dict[str, float]:
+    """CPU seconds for 1,000 messages over so many connections of this one process."""
     ground.clear()
-    campaign = scene.launched(scene.a_campaign(SIZE, ground.sink.port, algorithm="rsa"))
+    campaign = scene.a_campaign(
+        SIZE, ground.sink.port, algorithm="rsa", connections=connections * settings.WORKERS
+    )
+    scene.launched(campaign)
     clock = StageClock()
     before, started = cpu.spent(), time.thread_time()
     with watched(clock):
         while send.send_batch(campaign.relay_id, "benchmark"):
             pass
     whole, others = time.thread_time() - started, cpu.since(before)
-    clock.spent["the rest"] = whole - sum(clock.spent.values())
-    thousands = SIZE / 1000
+    spent = dict(sorted(clock.spent.items()))
+    spent["the rest"] = whole - sum(clock.spent.values())
+    spent["worker, all stages"] = whole
+    spent |= {name: seconds for name, seconds in others.items() if name != "workers"}
+    return {name: seconds / SIZE * 1000 for name, seconds in spent.items()}
+
+
+def measure(ground: Ground) -> Findings:
+    """One RSA-signed campaign sent by this process: CPU seconds for 1,000 messages, stage by stage."""
+    columns = [_spent(ground, connections) for connections in CONNECTIONS]
     found = Findings()
     found.table(
         "CPU seconds for 1,000 RSA-signed messages of 10 kB",
-        ["stage", "s"],
-        [[stage, seconds / thousands] for stage, seconds in clock.spent.items()]
-        + [["worker, all stages", whole / thousands]]
-        + [[name, spent / thousands] for name, spent in others.items() if name != "workers"],
+        ["stage", *(f"{number} connections" for number in CONNECTIONS)],
+        [[name, *(column.get(name, 0.0) for column in columns)] for name in columns[-1]],
     )
-    for stage, seconds in clock.spent.items():
-        name = stage.lower().replace(",", "").replace(" ", "_")
-        found.figures[f"cpu_{name}"] = round(seconds / thousands, 4)
-    found.figures["cpu_worker"] = round(whole / thousands, 4)
-    served = sum(spent for name, spent in others.items() if name != "workers")
-    found.figures["cpu_servers"] = round(served / thousands, 4)
+    for connections, column in zip(CONNECTIONS, columns, strict=True):
+        served = sum(column[name] for name in ("PostgreSQL", "Redis", "smtp-sink"))
+        found.figures[f"cpu_worker_{connections}"] = round(column["worker, all stages"], 4)
+        found.figures[f"cpu_servers_{connections}"] = round(served, 4)
     return found
