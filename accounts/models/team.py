@@ -83,6 +83,10 @@ class Team(models.Model):
     suppressions_per_hour = models.PositiveIntegerField(
         _("每小时最多自动屏蔽几个地址"), default=500
     )
+    # What uploaded workbooks say is destroyed so many days after its last use (pipeline/retention.py).
+    keep_days = models.PositiveSmallIntegerField(
+        _("工作簿的内容保留多少天"), null=True, blank=True, validators=[MinValueValidator(7)]
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     members: models.ManyToManyField = models.ManyToManyField(
         settings.AUTH_USER_MODEL, through="Membership", related_name="teams"
