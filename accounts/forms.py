@@ -71,6 +71,7 @@ class TeamForm(forms.ModelForm):
         fields = (
             *("name", "time_zone", "payslip_release", "release_above", "undo_seconds"),
             *_KEPT,
+            "keep_days",
             "intranet_links_allowed",
         )
         help_texts = {
@@ -80,6 +81,9 @@ class TeamForm(forms.ModelForm):
             "soft_bounces": _("邮箱已满、停用这类退信要发生几次才屏蔽。0 是从不。"),
             "suppressions_per_hour": _(
                 "服务器出错时可能把所有地址都说成不存在。超过的先等人决定，并发出警报。0 是不限。"
+            ),
+            "keep_days": _(
+                "最后一次使用之后这么多天，文件和每一行的内容自动销毁，投递记录保留。留空则一直保留。"
             ),
             "time_zone": _("定时发送按这个时区理解，例如 Asia/Shanghai。"),
             "intranet_links_allowed": _(

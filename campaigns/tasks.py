@@ -32,6 +32,7 @@ from campaigns.pipeline import (
     plan,
     probe,
     restored,
+    retention,
     rotate_keys,
     send,
     sending_hours,
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 _shutting_down = threading.Event()
 # Relays of which this process has a batch in work.
 _sending: set[int] = set()
+_lock = threading.Lock()
 
 app.conf.beat_schedule = {
     "tick": {
@@ -61,8 +63,13 @@ app.conf.beat_schedule = {
     },
     # Each domain is due once a day; this finds the due ones, and the new ones.
     "domains": {"task": "campaigns.check_domains", "schedule": 60, "options": {"expires": 60}},
-}
+    "retention": {
+        "task": "campaigns.retire_workbooks",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    },
     "alerts": {"task": "campaigns.watch_alerts", "schedule": 60, "options": {"expires": 60}},
+}
 
 
 def worker_name() -> str:
@@ -89,9 +96,9 @@ def tick() -> None:
         import_suppressed.delay(import_id)
     for probe_id in probe.waiting():
         run_probe.delay(probe_id)
-    for login_id in oauth.due():
     for channel_id in alert_tell.waiting():
         tell_channel.delay(channel_id)
+    for login_id in oauth.due():
         fetch_token.delay(login_id)
 
 
@@ -106,9 +113,11 @@ def send_batch(relay_id: int) -> None:
 
     A process drives all its connections to a relay from one batch: it leaves a second one to others.
     """
-    if relay_id in _sending:
-        return
-    _sending.add(relay_id)
+    alone = send.is_alone(relay_id)
+    with _lock:
+        if alone and relay_id in _sending:
+            return
+        _sending.add(relay_id)
     try:
         more = send.send_batch(relay_id, worker_name(), _shutting_down.is_set)
     finally:
@@ -157,6 +166,17 @@ def check_domain(row_id: int) -> None:
     domain_check.run(row_id)
 
 
+@shared_task(name="campaigns.retire_workbooks")
+def retire_workbooks() -> None:
+    for workbook_id in retention.due():
+        retire_workbook.delay(workbook_id)
+
+
+@shared_task(name="campaigns.retire_workbook")
+def retire_workbook(workbook_id: int) -> None:
+    retention.run(workbook_id)
+
+
 @shared_task(name="campaigns.look_for_record")
 def look_for_record(key_id: int) -> None:
     rotate_keys.look(key_id)
@@ -172,19 +192,26 @@ def fetch_token(login_id: int) -> None:
     oauth.run(login_id)
 
 
-@worker_shutting_down.connect
-def stop_batches(**_rest: Any) -> None:
 @shared_task(name="campaigns.watch_alerts")
 def watch_alerts() -> None:
+    """What is told goes out with the next tick."""
     alert_watch.watch()
+
+
 @shared_task(name="campaigns.tell_alerts")
 def tell_alerts() -> None:
     alerts.queue_due()
     for channel_id in alert_tell.waiting():
         tell_channel.delay(channel_id)
+
+
 @shared_task(name="campaigns.tell_channel")
 def tell_channel(channel_id: int) -> None:
     alert_tell.tell(channel_id)
+
+
+@worker_shutting_down.connect
+def stop_batches(**_rest: Any) -> None:
     """SIGTERM: Celery waits for what runs, and a batch ends after its message in flight."""
     _shutting_down.set()
 
@@ -196,6 +223,8 @@ _BY_KIND = {
     "import_suppressions": import_suppressed,
     "run_probe": run_probe,
     "check_domain": check_domain,
+    "tell_alerts": tell_alerts,
+    "tell_channel": tell_channel,
     "fetch_token": fetch_token,
     "look_for_record": look_for_record,
 }
@@ -205,8 +234,6 @@ _BY_KIND = {
 def nudge(sender: Any, kind: str, id: int | None, **_rest: Any) -> None:
     """Work starts a moment earlier than the next tick; nothing depends on it.
 
-    "tell_alerts": tell_alerts,
-    "tell_channel": tell_channel,
     A broker that is away must not break the page that announced the work, nor keep it waiting.
     """
     try:
