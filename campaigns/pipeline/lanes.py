@@ -20,10 +20,12 @@ from campaigns.mailer.throttle import WindowKind
 from campaigns.models import DomainPark
 from campaigns.pipeline.clock import stamp
 from campaigns.pipeline.ledger import ledger
-from campaigns.pipeline.limited_domains import LimitedDomains, limits_of
+from campaigns.pipeline.limited_domains import LimitedDomains, limit_for, limits_of
 
 # Between so many left-out domains at most an index is asked, one by one, whether others wait.
 _MOST_RANGES = 200
+# What a claim takes of a limited domain at most: for each message that may be under way, or at all.
+_A_CONNECTION, _MOST = 50, 100_000
 
 
 @dataclass
@@ -61,16 +63,29 @@ def lanes_of(relay: Relay) -> list[Lane]:
     return [*lanes, Lane(f"{sql}{parked}", (*named, *values), skips=skips)]
 
 
+def lane_of(relay: Relay, domain: str) -> Lane:
+    """One domain alone, as a direct relay's claim wants it."""
+    limit = limit_for(domain, limits_of(relay.team_id))
+    room = None if limit is None else 0 if limit.rests else room_of(limit)
+    parked, values, _names = _parked(relay)
+    return Lane(f" AND domain = %s{parked}", (domain, *values), room)
+
+
 def room_of(limit: LimitedDomains) -> int:
     """Messages that its windows have room for; the ledger decides again for each of them."""
+    most = _MOST
+    for window in limit.windows:
+        if window.kind is WindowKind.IN_FLIGHT:
+            most = window.amount * _A_CONNECTION
     windows = [window for window in limit.windows if window.kind is not WindowKind.IN_FLIGHT]
     if not windows:
-        return 1_000_000
+        return most
     try:
         used = ledger().usage(limit.group, windows)
     except RedisError:
         return 0
-    return min(window.amount - number for window, number in zip(windows, used, strict=True))
+    rooms = (window.amount - number for window, number in zip(windows, used, strict=True))
+    return min([most, *rooms])
 
 
 def _parked(relay: Relay) -> tuple[str, list[object], list[str]]:

@@ -37,7 +37,9 @@ BLOCK = 20
 class Ledger(Protocol):
     """What a sender asks of the ledger; see MemoryLedger for the meaning of each."""
 
-    def acquire(self, group: str, windows: Sequence[Window], claim: str, want: int) -> Permit: ...
+    def acquire(
+        self, group: str, windows: Sequence[Window], claim: str, want: int, *, holding: int = 1
+    ) -> Permit: ...
 
     def settle(self, group: str, ids: Sequence[str]) -> None: ...
 
@@ -110,7 +112,10 @@ class EmbeddedLedger:
         self._known: set[str] = set()
         self._lock = threading.Lock()
 
-    def acquire(self, group: str, windows: Sequence[Window], claim: str, want: int) -> Permit:
+    def acquire(
+        self, group: str, windows: Sequence[Window], claim: str, want: int, *, holding: int = 1
+    ) -> Permit:
+        """A claim of this process lost nothing, whatever it is `holding`."""
         return self._of(group, asking=claim).acquire(group, windows, claim, want)
 
     def settle(self, group: str, ids: Sequence[str]) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
-from accounts.models import Relay
+from campaigns.mailer.mx import Undeliverable
 from campaigns.mailer.reply import (
     LinkFailure,
     Outcome,
@@ -31,11 +31,11 @@ from campaigns.mailer.smtp_errors import ContentFailure, EnvelopeRefused, RelayF
 from campaigns.models import Campaign, Claim
 from campaigns.models.campaign import Hold
 from campaigns.pipeline.line_loop import Background, Script, Until
-from campaigns.pipeline.outcome import Entry, Recorded, Tried, park, until_committed
+from campaigns.pipeline.outcome import Entry, Recorded, Tried, until_committed
 from campaigns.pipeline.park_domain import park_domain
-from campaigns.pipeline.relay_settings import relay_settings
 from campaigns.pipeline.tally import Tally
 from campaigns.pipeline.upcoming import Ready, Upcoming
+from campaigns.pipeline.ways import way_of
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +46,6 @@ LONGEST_PAUSE = 0.5
 
 # What comes after a message: the next one, and whether its envelope is out and its row `sending`.
 After = tuple[Ready | None, bool]
-
-
-def opener(relay: Relay) -> Callable[[], Connection]:
-    """Opens a connection to the relay; called in a thread, where the database is not to be asked."""
-    wanted = relay_settings(relay)
-    return lambda: Connection.open(wanted)
 
 
 class Line:
@@ -67,6 +61,7 @@ class Line:
             tally,
         )
         self._rules = rules
+        self._way = way_of(self.relay, claim)
         self._connection: Connection | None = None
         self._sent = 0
         self._broken = 0
@@ -109,6 +104,9 @@ class Line:
             self._upcoming.release(current)
             self._upcoming.fail(current.delivery, str(refusal.reason), claim=self.claim)
             return None, False
+        except Undeliverable as nowhere:
+            yield from self._nowhere(current, nowhere.verdict, began_at)
+            return None, False
         except RelayFailure as failure:
             yield from self._no_answer(current, failure, began_at, begun=begun)
             return None, False
@@ -137,10 +135,10 @@ class Line:
             )
         except ContentFailure as failure:
             cause = failure.cause
-        self._upcoming.permits.replied(current.permit)
+        self._upcoming.replied(current)
         self._sent += 1
         self._broken = 0 if isinstance(cause, Reply) else self._broken
-        verdict = classify(Phase.CONTENT, cause, self._rules)
+        verdict = self._judged(Phase.CONTENT, cause)
         reply = cause if isinstance(cause, Reply) else None
         goes_on = following if line.is_open and _harmless(verdict) else None
         tried = Tried(current.delivery, Phase.CONTENT, verdict, reply, began_at, True)
@@ -164,7 +162,7 @@ class Line:
     ) -> Script:
         """The link broke before this message's content: no try of the recipient is used up."""
         log.warning("Relay %s: %s", self.relay.pk, failure)
-        verdict = classify(failure.phase, failure.cause, self._rules)
+        verdict = self._judged(failure.phase, failure.cause)
         self._broken += 1
         if begun:
             self._upcoming.release(current)
@@ -173,13 +171,22 @@ class Line:
         else:
             self._upcoming.give_back(current)
         self._drop()
+        if self._way.goes_on(failure):
+            return
         if verdict.scope is not Scope.CONNECTION or self._broken >= PATIENCE:
-            park(self.relay, verdict)
+            self._way.park(verdict)
             self._upcoming.end()
+
+    def _nowhere(self, current: Ready, verdict: Verdict, began_at: datetime) -> Script:
+        """The recipient's domain has no server to ask: an answer for this row, or a wait for the domain."""
+        self._upcoming.release(current)
+        tried = Tried(current.delivery, Phase.CONNECT, verdict, None, began_at, False)
+        yield from self._record(tried, None)
+        self._heed(current, verdict)
 
     def _refused(self, current: Ready, phase: Phase, reply: Reply, began_at: datetime) -> Script:
         """No go-ahead: the content never began, so its permit is given back."""
-        verdict = classify(phase, reply, self._rules)
+        verdict = self._judged(phase, reply)
         self._upcoming.release(current)
         yield from self._record(
             Tried(current.delivery, phase, verdict, reply, began_at, False), None
@@ -196,10 +203,13 @@ class Line:
 
     # What follows from a verdict -----------------------------------------------------------------
 
+    def _judged(self, phase: Phase, cause: Reply | LinkFailure) -> Verdict:
+        return self._way.judged(classify(phase, cause, self._rules))
+
     def _heed(self, current: Ready, verdict: Verdict) -> None:
         """Parks the relay or a domain on it, ends the connection, or holds the campaign, as the reply asks."""
         if verdict.scope is Scope.RELAY:
-            park(self.relay, verdict)
+            self._way.park(verdict)
             self._upcoming.end()
         elif verdict.scope is Scope.DOMAIN and verdict.park_for:
             self._park_domain(current.delivery.domain, verdict, verdict.park_for)
@@ -224,7 +234,7 @@ class Line:
         if line is not None and limit and self._sent >= limit:
             yield from line.quit_steps()
         if line is None or not line.is_open:
-            opened = yield Background(opener(self.relay), Connection.abandon)
+            opened = yield Background(self._way.opener(), Connection.abandon)
             self._connection = line = opened
             self._sent = 0
         yield from line.start_steps(ready.composed.envelope)

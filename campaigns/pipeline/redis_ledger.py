@@ -55,13 +55,18 @@ class RedisLedger:
         self._abandon = client.register_script(ABANDON)
         self._usage = client.register_script(USAGE)
 
-    def acquire(self, group: str, windows: Sequence[Window], claim: str, want: int) -> Permit:
-        """Up to `want` permits, or none and the seconds after which there could be one."""
-        rest = [claim, want, self._history, *self._limits(windows)]
+    def acquire(
+        self, group: str, windows: Sequence[Window], claim: str, want: int, *, holding: int = 1
+    ) -> Permit:
+        """Up to `want` permits, or none and the seconds after which there could be one.
+
+        `holding`: how many messages of the group the claim may have in flight when it asks.
+        """
+        rest = [claim, want, self._history, holding, *self._limits(windows)]
         while True:
             answer = self._acquire(keys=self._keys(group), args=[*self._now(), *rest])
             if answer[0] == -1:
-                self._rebuild(group, _text(answer[1]), claim)
+                self._rebuild(group, _text(answer[1]), claim, holding)
             elif answer[0] == 0:
                 return Permit([], max(0.0, float(answer[1])))
             else:
@@ -98,10 +103,10 @@ class RedisLedger:
                 pipe.zcount(done, f"({now - age:.6f}", "+inf")
             return [int(number) for number in pipe.execute()]
 
-    def _rebuild(self, group: str, run_id: str, asking: str) -> None:
+    def _rebuild(self, group: str, run_id: str, asking: str, holding: int) -> None:
         """From the attempts, and a full block for every open claim; safe when several do it at once.
 
-        The claim that asks has used its block up: it may only have one message in flight.
+        The claim that asks has used its block up, but for what it has in flight.
         """
         inflight, done, meta = self._keys(group)
         replied, open_claims = self._remembered(group)
@@ -117,7 +122,7 @@ class RedisLedger:
         lost = {
             f"{claim}:{_LOST}{number}": now
             for claim in open_claims
-            for number in range(1, 2 if claim == asking else self._block + 1)
+            for number in range(1, (holding if claim == asking else self._block) + 1)
         }
         if lost:
             self._client.zadd(inflight, lost)

@@ -67,6 +67,7 @@ local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 if redis.call('HGET', meta, 'run') ~= run then return {-1, run} end
 local now = clock()
 local claim, want, history = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local holding = tonumber(ARGV[7])
 redis.call('ZREMRANGEBYSCORE', done, '-inf', text(now - history))
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', inflight, '-inf', text(now - STALE))) do
   redis.call('ZREM', inflight, id)
@@ -76,13 +77,13 @@ if wall > now and redis.call('ZCARD', done) + redis.call('ZCARD', inflight) == 0
   now = wall  -- nothing is counted, so nothing can be freed too early
   redis.call('HSET', meta, 'now', text(now))
 end
--- Who asks has no unused permit left, and so one message in flight at most.
+-- Who asks knows how many messages he has in flight at most: no stand-ins for more.
 if redis.call('HDEL', meta, 'lost:' .. claim) == 1 then
-  for n = 2, 64 do redis.call('ZREM', inflight, claim .. ':lost' .. n) end
+  for n = holding + 1, 64 do redis.call('ZREM', inflight, claim .. ':lost' .. n) end
 end
 local flying = redis.call('ZCARD', inflight)
 local grant, wait = want, 0
-for i = 7, #ARGV, 5 do
+for i = 8, #ARGV, 5 do
   local length, amount = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
   local rolling = length > 0
   local from, until_ = now - length, 0

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import connection as database
 
-from accounts.models import Relay
+from accounts.models import Relay, RelayKind
 from campaigns.models import Campaign, Claim, Delivery
 from campaigns.models.delivery import WAITING
 from campaigns.pipeline.claim import close_claims, open_claim, open_claims, renew, take
+from campaigns.pipeline.domain_permits import DomainPermits
 from campaigns.pipeline.ledger import Ledger, ledger
 from campaigns.pipeline.line import Line
 from campaigns.pipeline.line_loop import LineLoop
@@ -59,6 +60,12 @@ def send_batch(relay_id: int, worker: str, stop: Callable[[], bool] = lambda: Fa
             batch.end()
 
 
+def is_alone(relay_id: int) -> bool:
+    """Whether a process drives all its connections to the relay from one batch; a direct relay's batch is
+    that of one recipient domain, and others go on beside it."""
+    return not Relay.objects.filter(pk=relay_id, kind=RelayKind.DIRECT).exists()
+
+
 @contextmanager
 def renewed(claims: Sequence[Claim]) -> Iterator[None]:
     """Renews the leases from a thread of its own: a relay may take ten minutes for a final reply."""
@@ -97,7 +104,9 @@ class Batch:
         self.permits = Permits(book, self.relay, claims)
         self.written = WrittenOutcomes(claims)
         self.tally = Tally()
-        self.upcoming = Upcoming(self.lead, self.permits, self.tally, self._take, stop)
+        self.domains = DomainPermits(book, self.lead)
+        permits = (self.permits, self.domains)
+        self.upcoming = Upcoming(self.lead, permits, self.tally, self._take, stop)
         self.loop = LineLoop(self._commit, self._spare)
         # Rows that a line may have in hand: a crash of the database could make them look untouched.
         self._held: set[int] = set()
@@ -127,6 +136,7 @@ class Batch:
     def _close_in_ledger(self) -> None:
         for claim in self.claims:
             self.book.close(self.relay.quota_group, str(claim.pk))
+            self.domains.close(claim)
 
     def _close_claims(self) -> None:
         """What a restart of the database took must be back before the rows are anybody's."""
@@ -169,7 +179,7 @@ class Batch:
         self._with_campaigns(deliveries)
         wanted = min(self.connections, -(-len(deliveries) // ROWS_A_LINE)) - self._lines
         if wanted > 0:
-            more = open_claims(self.relay.pk, self.lead.worker, wanted)
+            more = open_claims(self.relay.pk, self.lead.worker, wanted, domain=self.lead.domain)
             self.claims.extend(more)
             for claim in more:
                 self._add_line(claim)

@@ -35,10 +35,12 @@ class SteadyLedger:
         self._inner = inner
         self._unsettled: set[tuple[str, str]] = set()
 
-    def acquire(self, group: str, windows: Sequence[Window], claim: str, want: int) -> Permit:
+    def acquire(
+        self, group: str, windows: Sequence[Window], claim: str, want: int, *, holding: int = 1
+    ) -> Permit:
         """As of RedisLedger; nothing while Redis, or the database that it is rebuilt from, is away."""
         try:
-            return self._inner.acquire(group, windows, claim, want)
+            return self._inner.acquire(group, windows, claim, want, holding=holding)
         except RedisError as error:
             log.warning("The quota ledger is away (%s): nothing is sent.", type(error).__name__)
         except (DatabaseError, InterfaceError):

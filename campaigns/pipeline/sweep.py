@@ -23,6 +23,7 @@ from campaigns.models.template import Kind
 from campaigns.pipeline import counts, failover, retry_failed, stop_rules
 from campaigns.pipeline.claim import end_rows, server_is_new, server_started_at
 from campaigns.pipeline.ledger import ledger
+from campaigns.pipeline.limited_domains import groups_beside
 from campaigns.pipeline.steady_ledger import LedgerAway
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,8 @@ def end_dead_claims() -> int:
             continue
         try:
             # Before the claim ends: whoever dies in between, or finds the ledger away, does it again.
-            ledger().abandon(claim.relay.quota_group, str(claim.pk))
+            for group in (claim.relay.quota_group, *groups_beside(claim.team_id)):
+                ledger().abandon(group, str(claim.pk))
         except LedgerAway:
             log.warning("The quota ledger is away: dead claim %s waits for it.", claim.pk)
             continue

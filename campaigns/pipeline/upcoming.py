@@ -1,7 +1,8 @@
 """Upcoming: which delivery of a batch goes next, and with which permit. The one place that decides it.
 
 All lines of a batch take from here. Messages are composed ahead while replies are awaited; a permit is
-taken when one is handed to a line, for it counts from then on.
+taken when one is handed to a line, for it counts from then on. What its domain's limits do not let go
+now is passed over, and the others go on.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from accounts.models import Relay
 from campaigns.models import Claim, Delivery
 from campaigns.models.delivery import DeliveryState
 from campaigns.pipeline.compose import Composed, Composer, Unsendable
+from campaigns.pipeline.domain_permits import DomainPermits
 from campaigns.pipeline.outcome import DATABASE_AWAY, fail, until_committed
 from campaigns.pipeline.permits import Permits
 from campaigns.pipeline.tally import Tally
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT = 5.0
 # What is composed ahead holds so many octets at most.
 MOST_AHEAD = 8 * 1024 * 1024
+# With so many passed over, nothing more is claimed: others may have what they keep from this batch.
+MOST_PASSED = 200
 
 
 @dataclass(slots=True)
@@ -51,16 +55,18 @@ class Upcoming:
     def __init__(
         self,
         claim: Claim,
-        permits: Permits,
+        permits: tuple[Permits, DomainPermits],
         tally: Tally,
         take: Callable[[], list[Delivery]],
         stop: Callable[[], bool],
     ) -> None:
-        self.claim, self.relay, self.permits = claim, claim.relay, permits
+        self.claim, self.relay = claim, claim.relay
+        self.permits, self._domains = permits
         self._tally, self._take, self._stop = tally, take, stop
         self._composers: dict[int, Composer | Unsendable] = {}
         self._waiting: deque[Delivery] = deque()
         self._stock: deque[Composed] = deque()
+        self._passed: deque[Composed] = deque()
         self._more = True
         self._ask_at = 0.0
         self.deadline = time.monotonic() + settings.BATCH_SECONDS
@@ -83,6 +89,7 @@ class Upcoming:
         """What was claimed may all be paused, cancelled or expired: a new claim asks for it again."""
         self._waiting.clear()
         self._stock.clear()
+        self._passed.clear()
         self._more = False
 
     def pass_over(self, domain: str) -> None:
@@ -98,12 +105,16 @@ class Upcoming:
         Without patience a wait is as good as nothing: the line asks again when it has no message.
         """
         try:
+            self._look_back()
             while not self.over:
                 if not self._stock and not self._compose_one():
-                    return None
+                    return self._wait_for_domain() if patient else None
                 if wait := self._wait_for_permit():
                     return self._rest(wait) if patient else None
-                return Ready(self._stock.popleft(), self.permits.take())
+                first = self._stock.popleft()
+                if self._domains.grant(first.delivery):
+                    return Ready(first, self.permits.take())
+                self._passed.append(first)
         except DATABASE_AWAY:
             self._end_without_database()
         return None
@@ -126,9 +137,15 @@ class Upcoming:
         database.close()
         self.end()
 
+    def replied(self, ready: Ready) -> None:
+        """Its content was answered, or left in doubt."""
+        self.permits.replied(ready.permit)
+        self._domains.replied(ready.delivery)
+
     def release(self, ready: Ready) -> None:
         """Nothing was sent with its permit."""
         self.permits.release(ready.permit)
+        self._domains.release(ready.delivery)
 
     def give_back(self, ready: Ready) -> None:
         """With its permit: it is the next one again."""
@@ -142,6 +159,18 @@ class Upcoming:
             wait = self.permits.ask(len(self))
             self._ask_at = now + wait + 0.002
         return 0.0 if self.permits.at_hand else max(self._ask_at - now, 0.001)
+
+    def _look_back(self) -> None:
+        """What was passed over is next again, once its domain may have room."""
+        if self._passed and self._domains.may_have_room():
+            self._stock.extendleft(reversed(self._passed))
+            self._passed.clear()
+
+    def _wait_for_domain(self) -> float | None:
+        """With nothing else to send: a short wait for what was passed over, or no further message."""
+        if not self._passed or self._domains.wait > LONGEST_WAIT:
+            return None
+        return max(self._domains.wait, 0.001)
 
     def _rest(self, wait: float) -> float | None:
         """The wait, or nothing and a rest for the relay where it is longer than a worker should wait."""
@@ -164,7 +193,7 @@ class Upcoming:
         return False
 
     def _row(self) -> Delivery | None:
-        if not self._waiting and self._more:
+        if not self._waiting and self._more and len(self._passed) < MOST_PASSED:
             self._waiting.extend(self._take())
             self._more = bool(self._waiting)
         return self._waiting.popleft() if self._waiting else None

@@ -92,7 +92,7 @@ def test_what_could_not_be_settled_counts_when_the_claim_ends(server: Redis) -> 
 
 def test_while_redis_loads_its_data_nothing_is_sent(server: Redis) -> None:
     class Loading(RedisLedger):
-        def acquire(self, *_rest: object) -> object:  # type: ignore[override]
+        def acquire(self, *_rest: object, **_named: object) -> object:  # type: ignore[override]
             raise redis_client.exceptions.BusyLoadingError
 
     steady = SteadyLedger(
