@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -109,6 +110,11 @@ class Relay(models.Model):
     park_rule = models.CharField(max_length=60, blank=True, default="")
     # The rate is used up until then: a tick starts no worker only to wait.
     resting_until = models.DateTimeField(null=True, blank=True)
+    # When somebody said that no copy of a payslip stays where others can read it (SentCopy).
+    copies_settled_at = models.DateTimeField(null=True, blank=True)
+    copies_settled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
