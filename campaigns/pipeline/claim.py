@@ -34,7 +34,8 @@ from campaigns.models.template import Kind
 from campaigns.pipeline import restored
 from campaigns.pipeline.clock import database_clock, stamp
 from campaigns.pipeline.counts import Counts, add
-from campaigns.pipeline.lanes import SINGLES, Lane, lanes_of, waits
+from campaigns.pipeline.destinations import Destinations
+from campaigns.pipeline.lanes import SINGLES, Lane, lane_of, lanes_of, waits
 
 
 def lease() -> timedelta:
@@ -47,8 +48,9 @@ def open_claim(relay_id: int, worker: str) -> Claim | None:
     return next(iter(open_claims(relay_id, worker, 1)), None)
 
 
-def open_claims(relay_id: int, worker: str, most: int) -> list[Claim]:
-    """Up to so many connection slots of the relay, as many as are free.
+def open_claims(relay_id: int, worker: str, most: int, *, domain: str = "") -> list[Claim]:
+    """Up to so many connection slots of the relay, as many as are free; of a direct relay those of one
+    recipient domain (the one named, or that whose turn it is).
 
     The relay's row is locked meanwhile, so that two workers never both take the last slot. None in
     a restored copy of the database, which is looked for first.
@@ -61,6 +63,10 @@ def open_claims(relay_id: int, worker: str, most: int) -> list[Claim]:
         relay = relays.first()
         if relay is None or not ready(relay):
             return []
+        if relay.is_direct:
+            places = Destinations(relay, list(runnable(relay)), OF_CAMPAIGN)
+            domain = domain or places.next() or ""
+            most = min(most, places.room(domain)) if domain else 0
         taken = Claim.objects.filter(relay=relay, ended_at=None, lease_until__gt=Now()).count()
         started_at = server_started_at()
         return [
@@ -68,6 +74,7 @@ def open_claims(relay_id: int, worker: str, most: int) -> list[Claim]:
                 team_id=relay.team_id,
                 relay=relay,
                 worker=worker[:100],
+                domain=domain,
                 lease_until=Now() + lease(),
                 server_started_at=started_at,
             )
@@ -114,7 +121,7 @@ def take(claim: Claim, relay: Relay, limit: int) -> tuple[list[Delivery], Counts
     the second value says how the counts of the campaigns' states change by that. The campaigns are
     not fetched with the rows: each would bring its whole frozen content once a row.
     """
-    lanes = lanes_of(relay)
+    lanes = [lane_of(relay, claim.domain)] if relay.is_direct else lanes_of(relay)
     with transaction.atomic():
         room = limit - _take_from(lanes, claim, relay, limit, None)
         campaigns = runnable(relay)

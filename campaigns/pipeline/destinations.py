@@ -23,10 +23,11 @@ _MOST_STEPS = 500
 
 
 class Destinations:
-    """What may be sent to now; made under the lock of the relay's row."""
+    """What may be sent to now; made under the lock of the relay's row. `of_campaign` is the condition on the rows of
+    one campaign."""
 
-    def __init__(self, relay: Relay, campaign_ids: list[int]) -> None:
-        self._relay = relay
+    def __init__(self, relay: Relay, campaign_ids: list[int], of_campaign: str) -> None:
+        self._relay, self._of_campaign = relay, of_campaign
         self._owners: list[int | None] = [None, *campaign_ids]  # tests and resends first
         live = Claim.objects.filter(relay=relay, ended_at=None, lease_until__gt=Now())
         self._open = Counter(live.values_list("domain", flat=True))
@@ -67,7 +68,7 @@ class Destinations:
         return limit is None or (not limit.rests and room_of(limit) > 0)
 
     def _first(self, owner: int | None, after: str) -> str | None:
-        which, values = (SINGLES, []) if owner is None else ("campaign_id = %s", [owner])
+        which, values = (SINGLES, []) if owner is None else (self._of_campaign, [owner])
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT domain FROM campaigns_delivery WHERE {which} AND relay_id = %s "  # noqa: S608

@@ -77,11 +77,11 @@ def access_token(login_id: int) -> str:
         login = OAuthLogin.objects.get(pk=login_id)
         if _lives(login, EARLY):
             return str(login.access_token)
-        if _may_ask(login) and _take(login.pk):
+        if not _may_ask(login) or time.monotonic() > until:
+            return _old_or_trouble(login)
+        if _take(login.pk):
             login.refresh_from_db()  # between the first look and the lease another may have fetched
             return _free_with(login) if _lives(login, EARLY) else _fetched(login)
-        if not _is_leased(login) or time.monotonic() > until:
-            return _old_or_trouble(login)
         time.sleep(0.1)
 
 
@@ -104,10 +104,6 @@ def _may_ask(login: OAuthLogin) -> bool:
 
 def _ago(at: datetime | None) -> timedelta:
     return timezone.now() - at if at is not None else timedelta.max
-
-
-def _is_leased(login: OAuthLogin) -> bool:
-    return login.lease_until is not None and login.lease_until > timezone.now()
 
 
 def _take(login_id: int) -> bool:

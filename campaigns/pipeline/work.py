@@ -45,7 +45,10 @@ def relays_with_work() -> Iterator[tuple[int, int]]:
 
 
 def share_of(relay: Relay) -> int:
-    """How many of the relay's connections one batch drives: each worker process gets as many."""
+    """How many of the relay's connections one batch drives: each worker process gets as many, and each
+    recipient domain of a direct relay."""
+    if relay.is_direct:
+        return min(relay.domain_connections, relay.max_connections)
     return max(1, -(-relay.max_connections // settings.WORKERS))
 
 
