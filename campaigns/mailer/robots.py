@@ -109,12 +109,16 @@ def _with_query(url: str, **more: str) -> str:
     return urlunsplit(parts._replace(query=urlencode([*query, *more.items()])))
 
 
+def fits(text: str) -> bool:
+    """Whether every robot takes it whole."""
+    return len(text.encode("utf-8")) <= MAX_OCTETS
+
+
 def shortened(text: str) -> str:
     """At most `MAX_OCTETS` of UTF-8, cut between characters and marked."""
-    octets = text.encode("utf-8")
-    if len(octets) <= MAX_OCTETS:
+    if fits(text):
         return text
-    return octets[: MAX_OCTETS - 3].decode("utf-8", "ignore") + "…"
+    return text.encode("utf-8")[: MAX_OCTETS - 3].decode("utf-8", "ignore") + "…"
 
 
 def number_of(robot: Robot, answer: Answer) -> int | None:

@@ -15,7 +15,15 @@ from accounts.models import Relay
 from accounts.secrets import SecretUnreadable
 from campaigns.alert_texts import message, subject
 from campaigns.mailer.https import PostFailure, post
-from campaigns.mailer.robots import FOR_GOOD, PAUSE, Robot, number_of, robot_post, trouble_of
+from campaigns.mailer.robots import (
+    FOR_GOOD,
+    PAUSE,
+    Robot,
+    fits,
+    number_of,
+    robot_post,
+    trouble_of,
+)
 from campaigns.models import Alert, AlertChannel, AlertTelling, Campaign, CampaignRelay
 from campaigns.models.alert import ChannelKind, TellingOccasion, TellingState
 from campaigns.pipeline.alert_mail import MailFailure, send_mail
@@ -81,9 +89,18 @@ def _tell_due(channel_id: int) -> None:
             told.append(row)
     if told:
         with translation.override(channel.language), timezone.override(channel.team.zone):
-            found = [(row.occasion, row.alert) for row in told]
-            outcome = _send(channel, message(channel.team.name, found), subject(found))
+            while len(told) > 1 and not fits(_text(channel, told)):
+                told.pop()  # goes with the next message
+            outcome = _send(channel, _text(channel, told), subject(_said(told)))
         _end(told, outcome)
+
+
+def _said(rows: list[AlertTelling]) -> list[tuple[str, Alert | None]]:
+    return [(row.occasion, row.alert) for row in rows]
+
+
+def _text(channel: AlertChannel, rows: list[AlertTelling]) -> str:
+    return message(channel.team.name, _said(rows))
 
 
 def _due(channel_id: int) -> QuerySet[AlertTelling]:
