@@ -7,22 +7,23 @@ adds nothing twice. Who unsubscribed stays unsubscribed, for a member that is th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from json.encoder import encode_basestring
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from campaigns.mailer.address import Mailbox
-from campaigns.models import ContactList, Workbook, WorkbookRow
-from campaigns.models.contact import MemberStatus
+from campaigns.models import ContactList, DataKey, Workbook
 from campaigns.models.content import ContentDestroyed
-from campaigns.models.feedback import SuppressionReason
 from campaigns.models.signals import announce
 from campaigns.models.workbook import Purpose, ReadingState
-from campaigns.pipeline.clock import stamp
+from campaigns.pipeline.write_members import Person, write
 
 LEASE = timedelta(minutes=2)
 
@@ -68,10 +69,10 @@ def run(workbook_id: int) -> int:
     workbook = Workbook.objects.select_related("data_key", "import_list").get(pk=workbook_id)
     taken = 0
     try:
-        while rows := _next_rows(workbook):
-            if not _take(workbook, rows):
+        for chunk in _chunks(workbook):
+            if not _take(workbook, chunk):
                 return taken
-            taken += len(rows)
+            taken += chunk.count
     except ContentDestroyed:  # before this or on the way: what was taken stays
         Workbook.objects.filter(pk=workbook_id).update(import_list=None, import_lease_until=None)
         return taken
@@ -81,115 +82,95 @@ def run(workbook_id: int) -> int:
     return taken
 
 
-def _next_rows(workbook: Workbook) -> list[WorkbookRow]:
+class _Row(NamedTuple):
+    pk: int
+    address: str
+    key: str
+    sealed: bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """`last`: the pk of the last row; `people` as `_write` takes them."""
+
+    last: int
+    count: int
+    people: list[Person]
+
+
+def _chunks(workbook: Workbook) -> Iterator[_Chunk]:
+    """What is left, each chunk opened while the database still writes the one before."""
+    names = [column["name"] for column in workbook.columns]
+    apart = (workbook.address_column, workbook.name_column)
+    fields = [
+        (at, f"{encode_basestring(name)}:") for at, name in enumerate(names) if at not in apart
+    ]
+    opened: Future[_Chunk] | None = None
+    with ThreadPoolExecutor(max_workers=1) as opener:
+        after = workbook.import_after
+        while rows := _next_rows(workbook, after):
+            following = opener.submit(_opened, workbook.data_key, rows, fields)
+            after = rows[-1].pk
+            if opened is not None:
+                yield opened.result()
+            opened = following
+        if opened is not None:
+            yield opened.result()
+
+
+def _next_rows(workbook: Workbook, after: int) -> list[_Row]:
     # SQLite: no write over 200 ms, the other writers wait for it.
     size = 10_000 if connection.vendor == "postgresql" else 1000
-    rows = workbook.all_rows.filter(reading=workbook.reading, pk__gt=workbook.import_after)
-    return list(rows.order_by("pk")[:size])
+    rows = workbook.all_rows.filter(reading=workbook.reading, pk__gt=after).order_by("pk")
+    values = rows.values_list("pk", "address", "address_key", "sealed")
+    return [_Row(*row) for row in values[:size]]
 
 
-def _take(workbook: Workbook, rows: list[WorkbookRow]) -> bool:
+def _opened(key: DataKey, rows: list[_Row], fields: Sequence[tuple[int, str]]) -> _Chunk:
+    """One entry an address, the last row's: a statement may touch each contact once."""
+    people: dict[str, Person] = {}
+    for row in rows:
+        content = json.loads(key.open(row.sealed))
+        values = content["values"]
+        attributes = [
+            f"{name}{encode_basestring(value)}"
+            for at, name in fields
+            if (value := values[at]) is not None
+        ]
+        name = (content.get("name") or "").replace("\0", "")[:200]
+        people[row.key] = Person(row.address, row.key, name, _object(attributes))
+    return _Chunk(rows[-1].pk, len(rows), list(people.values()))
+
+
+def _object(members: list[str]) -> str:
+    """A JSON object without NUL, which PostgreSQL holds none of."""
+    text = f"{{{','.join(members)}}}"
+    if "\\u0000" not in text:
+        return text
+    clean = {name: value.replace("\0", "") for name, value in json.loads(text).items()}
+    return json.dumps(clean, ensure_ascii=False)
+
+
+def _take(workbook: Workbook, chunk: _Chunk) -> bool:
     """One chunk with its progress; False if another worker has gone on from here, or the list is gone."""
-    people = json.dumps(_people(workbook, rows), ensure_ascii=False)
     with transaction.atomic():
         mine = Workbook.objects.filter(
             pk=workbook.pk, import_list=workbook.import_list, import_after=workbook.import_after
         ).update(
-            import_after=rows[-1].pk,
-            import_done=F("import_done") + len(rows),
+            import_after=chunk.last,
+            import_done=F("import_done") + chunk.count,
             import_lease_until=timezone.now() + LEASE,
         )
         if not mine:
             return False
-        _write(workbook.team_id, workbook.import_list_id, people)
-    workbook.import_after = rows[-1].pk
+        write(workbook.team_id, workbook.import_list_id, chunk.people)
+    workbook.import_after = chunk.last
     return True
-
-
-def _people(workbook: Workbook, rows: list[WorkbookRow]) -> list[dict[str, Any]]:
-    """One entry an address, the last row's: a statement may touch each contact once."""
-    names = [column["name"] for column in workbook.columns]
-    apart = (workbook.address_column, workbook.name_column)
-    fields = [(index, name) for index, name in enumerate(names) if index not in apart]
-    found: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        opened = workbook.data_key.open_json(row.sealed)
-        values = opened["values"]
-        found[row.address_key] = {
-            "address": row.address,
-            "key": row.address_key,
-            "name": (opened.get("name") or "").replace("\0", "")[:200],
-            "attributes": {
-                name: values[index].replace("\0", "")
-                for index, name in fields
-                if values[index] is not None
-            },
-        }
-    return list(found.values())
-
-
-# A column that this list lacks, or a name that it leaves empty, stays as it was known before. Who had
-# their data erased is not brought back.
-_CONTACTS: Mapping[str, str] = {
-    "postgresql": """
-        INSERT INTO campaigns_contact (team_id, address, address_key, name, attributes, created_at)
-        SELECT %(team)s, p.address, p.key, p.name, p.attributes, %(now)s
-        FROM jsonb_to_recordset(%(people)s::jsonb)
-            AS p(address text, key text, name text, attributes jsonb)
-        WHERE NOT EXISTS (
-            SELECT 1 FROM campaigns_suppression s WHERE s.team_id = %(team)s
-                AND s.address_key = p.key AND s.reason = %(erased)s)
-        ON CONFLICT (team_id, address_key) DO UPDATE SET
-            name = CASE excluded.name WHEN '' THEN campaigns_contact.name ELSE excluded.name END,
-            attributes = campaigns_contact.attributes || excluded.attributes""",
-    "sqlite": """
-        INSERT INTO campaigns_contact (team_id, address, address_key, name, attributes, created_at)
-        SELECT %(team)s, value ->> 'address', value ->> 'key', value ->> 'name',
-            value -> 'attributes', %(now)s
-        FROM json_each(%(people)s) WHERE NOT EXISTS (
-            SELECT 1 FROM campaigns_suppression s WHERE s.team_id = %(team)s
-                AND s.address_key = value ->> 'key' AND s.reason = %(erased)s)
-        ON CONFLICT (team_id, address_key) DO UPDATE SET
-            name = CASE excluded.name WHEN '' THEN campaigns_contact.name ELSE excluded.name END,
-            attributes = json_patch(campaigns_contact.attributes, excluded.attributes)""",
-}
-# CROSS JOIN: SQLite then looks up each person by the index, and never the other way round.
-_MEMBERS = """
-    INSERT INTO campaigns_listmember (team_id, contact_list_id, contact_id, status, changed_at)
-    SELECT c.team_id, %(list)s, c.id, %(subscribed)s, %(now)s
-    FROM {people} CROSS JOIN campaigns_contact c
-    WHERE c.team_id = %(team)s AND c.address_key = {key}
-    ON CONFLICT (contact_list_id, contact_id) DO NOTHING"""
-_KEYS: Mapping[str, dict[str, str]] = {
-    "postgresql": {
-        "people": "jsonb_to_recordset(%(people)s::jsonb) AS p(key text)",
-        "key": "p.key",
-    },
-    "sqlite": {"people": "json_each(%(people)s)", "key": "json_each.value ->> 'key'"},
-}
-
-
-def _write(team_id: int, list_id: int | None, people: str) -> None:
-    values = {
-        "team": team_id,
-        "list": list_id,
-        "people": people,
-        "now": stamp(timezone.now()),
-        "subscribed": MemberStatus.SUBSCRIBED.value,
-        "erased": SuppressionReason.ERASED.value,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_CONTACTS[connection.vendor], values)
-        cursor.execute(_MEMBERS.format(**_KEYS[connection.vendor]), values)
 
 
 def add(contact_list: ContactList, people: Mapping[str, Mailbox]) -> None:
     """A few people by hand ({address_key: mailbox}), by the same rules as an import."""
-    entries = [
-        {"address": box.address, "key": key, "name": box.name[:200], "attributes": {}}
-        for key, box in people.items()
-    ]
+    entries = [Person(box.address, key, box.name[:200], "{}") for key, box in people.items()]
     with transaction.atomic():
         for start in range(0, len(entries), 1000):
-            part = json.dumps(entries[start : start + 1000], ensure_ascii=False)
-            _write(contact_list.team_id, contact_list.pk, part)
+            write(contact_list.team_id, contact_list.pk, entries[start : start + 1000])

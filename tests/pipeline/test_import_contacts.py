@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Team, User
-from campaigns.models import Contact, ContactList, DataKey, ListMember, Workbook, WorkbookRow
+from campaigns.models import Contact, ContactList, DataKey, ListMember, Workbook
 from campaigns.models.contact import MemberStatus
 from campaigns.models.workbook import Purpose
 from campaigns.pipeline import import_contacts, load
@@ -110,15 +110,31 @@ def test_an_address_in_two_rows_is_one_contact(team: Team, hr: User, readers: Co
     assert Contact.objects.get().name == "乙"
 
 
+def test_a_value_is_kept_to_the_letter_whatever_signs_it_has(
+    team: Team, hr: User, readers: ContactList
+) -> None:
+    odd = 'a\\u0000 "b"\\ \\N\t，😀'
+    data = f'邮箱,姓名,备注\na@example.com,"\\t\\.名","{odd.replace(chr(34), chr(34) * 2)}"\n'
+    imported(confirmed_list(team, hr, data.encode()), readers)
+    contact = Contact.objects.get()
+    assert (contact.name, contact.attributes) == ("\\t\\.名", {"备注": odd})
+
+
 def test_an_import_goes_on_where_a_killed_worker_stopped(
     team: Team, hr: User, readers: ContactList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     book = confirmed_list(team, hr, sheets.csv(5))
-    small = [[row] for row in book.rows]
-    monkeypatch.setattr(import_contacts, "_next_rows", lambda _book: small.pop(0))
+    rows, take = import_contacts._next_rows, import_contacts._take
+
+    def killed_at_the_third(mine: Workbook, chunk: Any) -> bool:
+        if again(mine).import_done == 2:
+            raise KeyboardInterrupt
+        return take(mine, chunk)
+
+    monkeypatch.setattr(import_contacts, "_next_rows", lambda *which: rows(*which)[:1])
+    monkeypatch.setattr(import_contacts, "_take", killed_at_the_third)
     assert import_contacts.begin(book, readers)
-    small[2:] = []
-    with pytest.raises(IndexError):
+    with pytest.raises(KeyboardInterrupt):
         import_contacts.run(book.pk)
     monkeypatch.undo()
     assert import_contacts.waiting() == []
@@ -135,11 +151,11 @@ def test_two_workers_never_take_the_same_chunk(
     assert import_contacts.begin(book, readers)
     real = import_contacts._take
 
-    def overtaken(mine: Workbook, rows: list[WorkbookRow]) -> bool:
+    def overtaken(mine: Workbook, chunk: Any) -> bool:
         monkeypatch.setattr(import_contacts, "_take", real)
         Workbook.objects.update(import_lease_until=timezone.now() - timedelta(seconds=1))
         assert import_contacts.run(book.pk) == 4
-        return real(mine, rows)
+        return real(mine, chunk)
 
     monkeypatch.setattr(import_contacts, "_take", overtaken)
     assert import_contacts.run(book.pk) == 0
