@@ -11,7 +11,7 @@ from accounts.models import Team
 class Contact(models.Model):
     """`address_key` is the address in lower case with its domain as A-labels: one contact a team."""
 
-    team = models.ForeignKey(Team, models.CASCADE, related_name="contacts")
+    team = models.ForeignKey(Team, models.CASCADE, related_name="contacts", db_index=False)
     address = models.CharField(_("邮箱"), max_length=320)
     address_key = models.CharField(max_length=320)
     name = models.CharField(_("姓名"), max_length=200, blank=True)
@@ -52,10 +52,17 @@ class MemberStatus(models.TextChoices):
 
 
 class ListMember(models.Model):
-    """A contact in a list. An unsubscribed one stays, so that an import cannot bring it back."""
+    """A contact in a list. An unsubscribed one stays, so that an import cannot bring it back.
 
-    team = models.ForeignKey(Team, models.CASCADE, related_name="+")
-    contact_list = models.ForeignKey(ContactList, models.CASCADE, related_name="members")
+    Written by the hundred thousand: the team is the list's, which the database checks already.
+    """
+
+    team = models.ForeignKey(
+        Team, models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    contact_list = models.ForeignKey(
+        ContactList, models.CASCADE, related_name="members", db_index=False
+    )
     contact = models.ForeignKey(Contact, models.CASCADE, related_name="memberships")
     status = models.CharField(
         max_length=15, choices=MemberStatus.choices, default=MemberStatus.SUBSCRIBED
