@@ -144,6 +144,15 @@ _PTR = {
     Code.PTR_OTHER_NAME: _(
         "%(address)s 的反向解析是 %(found)s，与服务器名 %(ehlo)s 不同。EHLO 里用的名称最好与它一致。"
     ),
+    Code.PTR_EHLO_OTHER: _(
+        "%(address)s 的反向解析是 %(found)s，不是我们在 EHLO 里报的 %(ehlo)s：不少收件方会扣分或拒收。请让两者一致。"
+    ),
+    Code.PTR_EHLO_UNRESOLVED: _(
+        "EHLO 主机名 %(ehlo)s 没有地址（A 或 AAAA），不少收件方会拒收。请发布它的地址。"
+    ),
+    Code.PTR_EHLO_ELSEWHERE: _(
+        "EHLO 主机名 %(ehlo)s 指向 %(found)s，而邮件从 %(address)s 发出。请让主机名指向这个 IP。"
+    ),
 }
 _UNANSWERED = _("没能检查 %(name)s（%(type)s）：%(reason)s这不表示记录有问题。")
 _REASONS: Mapping[str, Promise] = {

@@ -82,7 +82,14 @@ def route_of(relay: Relay) -> Route:
     mailbox = relay.bounce_mailbox
     if relay.own_return_path and mailbox is not None:
         return_domain = _domain(mailbox.return_path_pattern or mailbox.address)
-    return Route(relay.name, relay.host, relay.preset, return_domain)
+    return Route(
+        relay.name,
+        relay.host,
+        relay.preset,
+        return_domain,
+        is_direct=relay.is_direct,
+        source=relay.source_ip or "",
+    )
 
 
 def domains_of(relay: Relay) -> set[str]:

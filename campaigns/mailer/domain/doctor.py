@@ -15,7 +15,7 @@ from campaigns.mailer.domain.findings import Code, DomainFinding
 from campaigns.mailer.domain.lookups import IpAddress, Limits, Lookups, Resolver, Unanswered
 from campaigns.mailer.domain.mx import check_mx
 from campaigns.mailer.domain.providers import FREE_MAIL_DOMAINS, Provider, provider_of, sends_for
-from campaigns.mailer.domain.ptr import check_ptr
+from campaigns.mailer.domain.ptr import check_ehlo, check_ptr
 from campaigns.mailer.domain.spf import Outbound, SpfResult, check_spf
 from campaigns.mailer.domain.spf import unchecked as spf_unchecked
 
@@ -26,12 +26,15 @@ _RESERVED = ("test", "example", "invalid", "localhost", "local", "internal", "on
 @dataclass(frozen=True, slots=True)
 class Route:
     """How mail leaves: the relay's name, its SMTP host and preset, and the domain of the return path that we ask
-    for ("" for the from-domain)."""
+    for ("" for the from-domain). `is_direct`: we are that host ourselves, and send from `source` ("" where nobody
+    chose an address)."""
 
     name: str
     host: str
     preset: str = ""
     return_domain: str = ""
+    is_direct: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,10 @@ class _Examination:
         self.domain, self.keys, self.lookups = subject.domain, subject.keys, lookups
         route = subject.route
         self.route = route
-        self.provider: Provider | None = provider_of(route.preset, route.host) if route else None
+        is_relayed = route is not None and not route.is_direct
+        self.provider: Provider | None = (
+            provider_of(route.preset, route.host) if route and is_relayed else None
+        )
         self.envelope = (route.return_domain if route else "") or self.domain
 
     def report(self) -> Report:
@@ -106,12 +112,24 @@ class _Examination:
         if self.route is not None:
             found += self._alignment(spf, dkim, policy)
         found += self._mx()
-        found += check_ptr(addresses, "" if _literal(self._host) else self._host, self.lookups)
+        found += self._names(addresses)
         once = [finding for at, finding in enumerate(found) if finding not in found[:at]]
         facts = _facts(spf, policy)
         if addresses:
             facts["addresses"] = [str(address) for address in addresses]
         return Report(tuple(once), facts)
+
+    def _names(self, addresses: Sequence[IpAddress]) -> Iterator[DomainFinding]:
+        """The reverse names of a server of one's own, and the name that we say ourselves."""
+        ours = self.route is not None and self.route.is_direct
+        if ours:
+            yield from check_ehlo(self._host, self._source, self.lookups)
+        name = "" if _literal(self._host) else self._host
+        yield from check_ptr(addresses, name, self.lookups, ours=ours)
+
+    @property
+    def _source(self) -> IpAddress | None:
+        return _literal(self.route.source) if self.route and self.route.source else None
 
     def _outbound(
         self, addresses: tuple[IpAddress, ...], failure: Unanswered | None
@@ -134,7 +152,8 @@ class _Examination:
         """Where a server of one's own is reached, which is most often where its mail leaves; public ones alone."""
         if not self._needs_addresses:
             return (), None
-        literal = _literal(self._host)
+        source = self._source
+        literal = source if source is not None and source.is_global else _literal(self._host)
         try:
             found = (literal,) if literal else self.lookups.addresses(self._host)
         except Unanswered as failure:

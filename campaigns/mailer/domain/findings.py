@@ -93,6 +93,9 @@ class Code(StrEnum):
     PTR_MISSING = "ptr_missing"
     PTR_UNCONFIRMED = "ptr_unconfirmed"
     PTR_OTHER_NAME = "ptr_other_name"
+    PTR_EHLO_OTHER = "ptr_ehlo_other"
+    PTR_EHLO_UNRESOLVED = "ptr_ehlo_unresolved"
+    PTR_EHLO_ELSEWHERE = "ptr_ehlo_elsewhere"
     SPF_UNCHECKED = "spf_unchecked"
     DKIM_UNCHECKED = "dkim_unchecked"
     DMARC_UNCHECKED = "dmarc_unchecked"
@@ -108,6 +111,7 @@ _WARNINGS = frozenset(
         Code.DKIM_NO_KEY, Code.DKIM_SHORT, Code.DKIM_TESTING,
         Code.DMARC_MISSING, Code.DMARC_DOUBLED, Code.DMARC_RUA_UNAUTHORISED,
         Code.MX_ALIAS, Code.MX_PRIVATE, Code.PTR_UNCONFIRMED,
+        Code.PTR_EHLO_OTHER, Code.PTR_EHLO_ELSEWHERE,
     }
 )  # fmt: skip
 _NOTICES = frozenset(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from campaigns.mailer.domain.doctor import Route
 from campaigns.mailer.domain.findings import Code
 from campaigns.mailer.signing import Algorithm
 from tests.mailer.domain.zones import (
+    DIRECT,
     DMARC_NAME,
     DOMAIN,
     EXMAIL,
@@ -206,6 +207,23 @@ MISTAKES = [
         {PTR: ["out.example.net."], ("out.example.net", "A"): [SERVER]},
         route=OWN,
     ),
+    Mistake(
+        "ptr_ehlo_other",
+        {PTR: ["out.example.net."], ("out.example.net", "A"): [SERVER]},
+        route=DIRECT,
+    ),
+    Mistake(
+        "ptr_ehlo_unresolved",
+        {},
+        route=replace(DIRECT, host=f"out.{DOMAIN}", source=""),
+        also={"spf_outbound_unknown"},
+    ),
+    Mistake(
+        "ptr_ehlo_elsewhere",
+        {(f"out.{DOMAIN}", "A"): ["11.22.33.45"], PTR: [f"out.{DOMAIN}.", f"mail.{DOMAIN}."]},
+        route=replace(DIRECT, host=f"out.{DOMAIN}"),
+        also={"ptr_ehlo_other"},
+    ),
 ]
 
 
@@ -213,7 +231,9 @@ def label(mistake: Mistake) -> str:
     return f"{mistake.code}: {mistake.name}" if mistake.name else mistake.code
 
 
-@pytest.mark.parametrize("route", [EXMAIL, OWN, None], ids=["provider", "own", "no relay"])
+@pytest.mark.parametrize(
+    "route", [EXMAIL, OWN, DIRECT, None], ids=["provider", "own", "direct", "no relay"]
+)
 def test_a_sound_domain_is_clear(route: Route | None) -> None:
     found = report({}, route=route)
     assert codes(found) == set()

@@ -149,7 +149,7 @@ def test_free_mail_domains_are_those_of_the_presets() -> None:
     assert FREE_MAIL_DOMAINS == FREE_MAIL_OF_PRESETS
 
 
-@pytest.mark.parametrize("code", sorted(set(PRESETS) - {"own"}))
+@pytest.mark.parametrize("code", sorted(set(PRESETS) - {"own", "direct"}))
 def test_every_preset_has_its_includes_and_is_known_by_its_host(code: str) -> None:
     known = provider_of(code, "")
     assert known is not None

@@ -28,6 +28,7 @@ PROVIDER: dict[tuple[str, str], Sequence[Any]] = {
 
 EXMAIL = Route("企业邮箱", "smtp.exmail.qq.com", "exmail")
 OWN = Route("自有服务器", f"mail.{DOMAIN}", "own")
+DIRECT = Route("直接投递", f"mail.{DOMAIN}", "direct", is_direct=True, source=SERVER)
 
 
 @cache
