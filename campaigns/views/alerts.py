@@ -90,7 +90,9 @@ def channels(request: HttpRequest) -> HttpResponse:
     """Each with what became of its last message."""
     rows = list(_channels(request).order_by("name"))
     newest = AlertTelling.objects.filter(channel=OuterRef("pk")).order_by("-pk").values("pk")[:1]
-    ids = AlertChannel.objects.filter(pk__in=rows).values_list(Subquery(newest), flat=True)
+    ids = AlertChannel.objects.filter(pk__in=[row.pk for row in rows]).values_list(
+        Subquery(newest), flat=True
+    )
     told = AlertTelling.objects.filter(pk__in=[pk for pk in ids if pk])
     last = {row.channel_id: telling_shown(row) for row in told}
     context = {
