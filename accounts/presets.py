@@ -21,6 +21,8 @@ HOUR, DAY = LimitWindow.HOUR, LimitWindow.DAY
 
 _CODE = _("填授权码，不是登录密码。")
 _LOGIN_ADDRESS = _("完整的邮箱地址。")
+_COPIES_NETEASE = _("在网页邮箱的设置里关闭“SMTP 发信后保存到已发送”。")
+_LOOK = _("先发一封测试，再到网页邮箱的“已发送”里看有没有保存。")
 _ORDINARY_INBOX = _("退信会回到登录邮箱本身，请把它设为退信邮箱。")
 
 
@@ -57,6 +59,9 @@ class Preset:
     secret_hint: str | Promise = ""
     notes: tuple[str | Promise, ...] = ()
     maildrop: Maildrop | None = None
+    # Whether what is submitted may stay in the account's Sent folder, and where that is switched off.
+    keeps_copies: bool = True
+    copies_note: str | Promise = ""
     oauth: str = ""
     deliver_hours: int = 24
 
@@ -79,6 +84,7 @@ _ALL = (
             _ORDINARY_INBOX,
         ),
         maildrop=Maildrop("pop.163.com"),
+        copies_note=_COPIES_NETEASE,
     ),
     Preset(
         "126",
@@ -93,6 +99,7 @@ _ALL = (
             _ORDINARY_INBOX,
         ),
         maildrop=Maildrop("pop.126.com"),
+        copies_note=_COPIES_NETEASE,
     ),
     Preset(
         "qq",
@@ -107,6 +114,7 @@ _ALL = (
             _ORDINARY_INBOX,
         ),
         maildrop=Maildrop("pop.qq.com"),
+        copies_note=_("在网页邮箱“设置 → 账号”里取消“SMTP 发信后保存到服务器”。"),
     ),
     Preset(
         "exmail",
@@ -122,6 +130,7 @@ _ALL = (
             _("管理员须允许成员使用 IMAP/SMTP。海外机器可改用 hwsmtp.exmail.qq.com。"),
         ),
         maildrop=Maildrop("pop.exmail.qq.com"),
+        copies_note=_("在网页邮箱“设置 → 客户端设置”里取消“SMTP 发信后保存到服务器”。"),
     ),
     Preset(
         "aliyun",
@@ -135,6 +144,7 @@ _ALL = (
             _("阿里云服务器封锁 25 端口，请用 465。"),
         ),
         maildrop=Maildrop("pop.qiye.aliyun.com"),
+        copies_note=_LOOK,
     ),
     Preset(
         "gmail",
@@ -148,6 +158,7 @@ _ALL = (
             _("每天向 Gmail 发 5000 封以上时，必须有 SPF、DKIM、DMARC 和一键退订。"),
         ),
         maildrop=Maildrop("pop.gmail.com"),
+        copies_note=_("Gmail 总会保存，不能关闭：请只让该看的人打开这个邮箱。"),
         oauth=OAuthProvider.GOOGLE,
     ),
     Preset(
@@ -166,6 +177,7 @@ _ALL = (
             ),
         ),
         maildrop=Maildrop("outlook.office365.com"),
+        copies_note=_LOOK,
         oauth=OAuthProvider.MICROSOFT,
     ),
     Preset(
@@ -178,6 +190,7 @@ _ALL = (
         max_connections=2,
         username_hint=_("SES 控制台生成的 SMTP 用户名，不是邮箱地址。"),
         secret_hint=_("SES 控制台生成的 SMTP 密码，不是 AWS 的密钥。"),
+        keeps_copies=False,
         notes=(
             _("把服务器里的 us-east-1 换成您的区域。"),
             _("这里是沙盒账号的额度；请按控制台显示的发送速率和 24 小时额度改。"),
@@ -192,6 +205,7 @@ _ALL = (
         max_connections=4,
         per_connection=100,
         own_return_path=True,
+        keeps_copies=False,
         internal=True,
         username_hint=_("服务器按 IP 放行、不需要登录时留空。"),
         notes=(
@@ -210,6 +224,7 @@ _ALL = (
         max_connections=10,
         per_connection=50,
         own_return_path=True,
+        keeps_copies=False,
         deliver_hours=120,
         notes=(
             _(

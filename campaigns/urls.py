@@ -36,6 +36,7 @@ from campaigns.views import (
     reply_rules,
     restored,
     result,
+    returned,
     slip,
     subscribing,
     suppression_import,
@@ -43,6 +44,7 @@ from campaigns.views import (
     templates,
     workbook,
     workbook_grid,
+    workbook_match,
     workbook_unlock,
     workbooks,
 )
@@ -111,6 +113,13 @@ urlpatterns = [
     ),
     path("campaigns/<int:pk>/recall/", recall.campaign_recall, name="campaign_recall"),
     path("campaigns/<int:pk>/remind/", confirmations.campaign_remind, name="campaign_remind"),
+    path("campaigns/<int:pk>/workbook/", returned.returned, name="campaign_workbook"),
+    path(
+        "campaigns/<int:pk>/workbook/make/", returned.returned_make, name="campaign_workbook_make"
+    ),
+    path(
+        "campaigns/<int:pk>/workbook/file/", returned.returned_file, name="campaign_workbook_file"
+    ),
     path("campaigns/<int:pk>/result/", result.campaign_result, name="campaign_result"),
     path(
         "campaigns/<int:pk>/deliveries/", deliveries.campaign_deliveries, name="campaign_deliveries"
@@ -133,6 +142,7 @@ urlpatterns = [
     path("workbooks/<int:pk>/choose/", workbook.workbook_choose, name="workbook_choose"),
     path("workbooks/<int:pk>/unlock/", workbook_unlock.workbook_unlock, name="workbook_unlock"),
     path("workbooks/<int:pk>/mark/", workbook_grid.workbook_mark, name="workbook_mark"),
+    path("workbooks/<int:pk>/match/", workbook_match.workbook_match, name="workbook_match"),
     path("workbooks/<int:pk>/confirm/", workbook.workbook_confirm, name="workbook_confirm"),
     path("workbooks/<int:pk>/rows/", workbook.workbook_rows, name="workbook_rows"),
     path("workbooks/<int:pk>/delete/", workbook.workbook_delete, name="workbook_delete"),
@@ -162,6 +172,11 @@ urlpatterns = [
     path("relays/<int:pk>/probe/", relays.relay_probe, name="relay_probe"),
     path("relays/<int:pk>/enable/", relays.relay_switch, {"on": True}, name="relay_enable"),
     path("relays/<int:pk>/disable/", relays.relay_switch, {"on": False}, name="relay_disable"),
+    path(
+        "relays/<int:pk>/copies-settled/",
+        relays.relay_copies_settled,
+        name="relay_copies_settled",
+    ),
     path("relays/<int:pk>/unpark/", relays.relay_unpark, name="relay_unpark"),
     path("relays/<int:pk>/delete/", relays.relay_delete, name="relay_delete"),
     path("relays/<int:pk>/warm-up/", relay_limits.relay_warm_up, name="relay_warm_up"),

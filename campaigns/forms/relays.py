@@ -179,6 +179,10 @@ class RelayForm(KindOfRelay, ConnectionForm):
         relay.team = self.team
         relay.preset = self.preset.code if self.preset else ""
         self.set_kind(relay)
+        if {"host", "username"} & set(self.changed_data):
+            relay.copies_settled_at = relay.copies_settled_by = (
+                None  # another account keeps its own
+            )
         relay.retry_seconds = self.cleaned_data["retry_minutes"]
         relay.quota_group = self.cleaned_data["quota_group"].strip() or self._automatic_group()
         with transaction.atomic():

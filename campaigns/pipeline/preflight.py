@@ -14,18 +14,21 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import SigningKey
+from accounts.models import Relay, SigningKey
 from campaigns.mailer.template import extras_used
 from campaigns.models import Campaign
 from campaigns.models.workbook import ReadingState
 from campaigns.pipeline.preflight_attachment import attachments
 from campaigns.pipeline.preflight_audience import Audience, audience_of, dead_addresses
+from campaigns.pipeline.preflight_copies import copies
 from campaigns.pipeline.preflight_domain import domain_findings
 from campaigns.pipeline.preflight_finding import BLOCK, INFO, WARN, Finding, Place
 from campaigns.pipeline.preflight_layout import layout_findings
 from campaigns.pipeline.preflight_limits import limits
+from campaigns.pipeline.preflight_match import completes, matched
 from campaigns.pipeline.preflight_repeat import repeats
 from campaigns.pipeline.prepare import faults_of, source_of_template
+from campaigns.pipeline.shares import carriers_of
 
 __all__ = ["BLOCK", "INFO", "WARN", "Finding", "Place", "blocks", "check", "dead_addresses"]
 
@@ -42,7 +45,10 @@ def check(campaign: Campaign) -> list[Finding]:
         found += layout_findings(campaign)
         found += attachments(campaign)
         found += repeats(campaign)
+        found += matched(campaign)
+        found += completes(campaign)
         found += limits(campaign, audience.recipients)
+    found += copies(campaign)
     found += domain_findings(campaign)
     order = (BLOCK, WARN, INFO)
     return sorted(found, key=lambda finding: order.index(finding.severity))
@@ -53,11 +59,18 @@ def blocks(findings: list[Finding]) -> bool:
 
 
 def _sender(campaign: Campaign) -> Iterator[Finding]:
-    """Relay and from-address."""
-    relay = campaign.relay
-    if relay is None:
+    """Relays and from-address."""
+    carriers = carriers_of(campaign)
+    if not carriers:
         yield Finding("no_relay", BLOCK, fix="campaign_edit")
         return
+    for carrier in carriers:
+        yield from _relay(campaign, carrier.relay)
+    yield from _key(campaign)
+
+
+def _relay(campaign: Campaign, relay: Relay) -> Iterator[Finding]:
+    """Each chosen relay: one that takes over later must be able to, too."""
     if not relay.enabled:
         yield Finding("relay_disabled", BLOCK, {"relay": relay.name}, fix="campaign_edit")
     if relay.parked_until and relay.parked_until > timezone.now():
@@ -70,6 +83,9 @@ def _sender(campaign: Campaign) -> Iterator[Finding]:
             "allowed": "、".join(relay.from_addresses[:8]),
         }
         yield Finding("from_not_allowed", BLOCK, params, fix="campaign_edit")
+
+
+def _key(campaign: Campaign) -> Iterator[Finding]:
     domain = campaign.from_address.rpartition("@")[2].lower()
     keys = SigningKey.objects.filter(Q(active=True) | Q(waiting=True), team=campaign.team_id)
     signing = keys.filter(domain=domain).values_list("active", flat=True)

@@ -27,7 +27,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Finding:
-    """`kind` is a key of views/findings.py; `fix` the URL's name, and its id, where it is put right."""
+    """`kind` is a key of views/findings.py; `fix` the URL's name, and its id, where it is put right;
+    `subject` the id of the row that one click settles it for."""
 
     kind: str
     severity: str
@@ -36,6 +37,7 @@ class Finding:
     total: int = 0
     fix: str = ""
     fix_id: int | None = None
+    subject: int | None = None
 
 
 @dataclass

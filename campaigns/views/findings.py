@@ -87,10 +87,23 @@ TEXTS: dict[str, Promise] = {
     "no_password_hint": _("模板里没有 password_hint，收件人不知道怎么打开附件。"),
     "suppressed": _("其中 %(number)s 个地址在屏蔽名单里，不会发送。"),
     "unsubscribed": _("名单里另有 %(number)s 位已退订，不会发送。"),
+    "addresses_matched": _("有 %(number)s 行的地址取自联系人（%(attribute)s）。"),
+    "match_differs": _("有 %(total)s 行的姓名与联系人的姓名不同，请核对没有发错人。"),
+    "match_changed": _(
+        "有 %(total)s 行的地址取自联系人，而联系人的地址后来改了：按确认时的地址发送。"
+    ),
+    "completes": _("只发“%(name)s”里出错后改好的行。"),
+    "completes_lost": _("“%(name)s”的内容已经销毁，无法核对谁已经收到，不能再补发。"),
+    "sent_meanwhile": _("有 %(total)s 行在这期间已经发出，或正在发送：不能再发一次。"),
+    "sent_copies": _(
+        "经“%(relay)s”发出的工资条可能留在这个账号的“已发送”里，能打开它的人都看得到。%(where)s"
+    ),
     "domain_finding": _("域名检查：%(dns)s"),
 }
 
 HINTS: dict[str, Promise] = {
+    "match_changed": _("要用新地址，请重新上传工作簿。"),
+    "sent_meanwhile": _("请到原来的活动里再上传一次改好的文件，它会只取还没有发成的行。"),
     "empty_field": _("在 Excel 里补上后重新上传，或在模板里写 default。"),
     "unreadable_cell": _("在 Excel 里打开并保存一次，再重新上传。"),
     "layout_missing": _("在排版里指明它现在叫什么，或去掉它。"),
@@ -127,6 +140,7 @@ def shown(finding: Finding, campaign: Campaign, rights: frozenset[str]) -> dict[
         "hint": str(HINTS.get(finding.kind, "")),
         "places": places,
         "keys": list(dict.fromkeys(keys)),
+        "subject": finding.subject,
         "more": max(0, finding.total - len(places)),
         "url": _url(finding, campaign, rights),
     }
@@ -199,6 +213,7 @@ _WRITTEN: dict[str, Callable[[Any], str]] = {
     "reason": sentence,
     "part": lambda part: str(PARTS.get(part, part)),
     "decision": _decision,
+    "attribute": lambda name: name or _now("姓名"),
     "dns": domain_texts.sentence,
 }
 

@@ -22,6 +22,7 @@ from campaigns.pipeline import probe as probing
 from campaigns.pipeline.usage import fills_of
 from campaigns.reasons import sentence
 from campaigns.views.access import member
+from campaigns.views.found import named
 from campaigns.views.parks import lately, why_parked
 from campaigns.views.probes import badge_of, shown, with_last_probe
 from campaigns.views.relay_limits import beside
@@ -129,6 +130,22 @@ def relay_unpark(request: HttpRequest, pk: int) -> HttpResponse:
         _unpark(_relay_or_404(request, pk))
     messages.success(request, _("暂停已解除，马上继续发送。"))
     return redirect("campaigns:relay", pk)
+
+
+@member(Right.RELAYS, Right.PAYSLIPS)
+@require_POST
+def relay_copies_settled(request: HttpRequest, pk: int) -> HttpResponse:
+    """Somebody looked: no copy of a payslip stays where others can read it. `campaign`: where to go on."""
+    found = _relay_or_404(request, pk)
+    Relay.objects.filter(pk=found.pk).update(
+        copies_settled_at=timezone.now(), copies_settled_by=request.user
+    )
+    campaigns = Campaign.objects.filter(team=request.team)
+    campaign = named(campaigns, request.POST.get("campaign"))
+    messages.success(request, _("记下了。改了账号的登录名或服务器，会再问一次。"))
+    if campaign is None:
+        return redirect("campaigns:relay", pk)
+    return redirect("campaigns:campaign", campaign.pk)
 
 
 @member(Right.RELAYS)
