@@ -90,13 +90,23 @@ class Delivery(models.Model):
     source_key = models.CharField(max_length=40)
     sequence = models.PositiveIntegerField(default=0)
     resend_of = models.ForeignKey(
-        "self", models.SET_NULL, null=True, blank=True, related_name="resends"
+        "self", models.SET_NULL, null=True, blank=True, related_name="resends", db_index=False
     )
     contact = models.ForeignKey(
-        Contact, models.SET_NULL, null=True, blank=True, related_name="deliveries"
+        Contact,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="deliveries",
+        db_index=False,
     )
     row = models.ForeignKey(
-        WorkbookRow, models.SET_NULL, null=True, blank=True, related_name="deliveries"
+        WorkbookRow,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="deliveries",
+        db_index=False,
     )
     row_number = models.PositiveIntegerField(null=True, blank=True)
     address = models.CharField(max_length=320)
@@ -167,6 +177,15 @@ class Delivery(models.Model):
                 condition=~models.Q(message_id=""),
             ),
             models.Index(fields=["team", "address_key"]),
+            # A newsletter has no row, a payslip no contact, and hardly any delivery is a resend.
+            *(
+                models.Index(
+                    fields=[name],
+                    name=f"delivery_{name}",
+                    condition=models.Q(**{f"{name}__isnull": False}),
+                )
+                for name in ("contact", "row", "resend_of")
+            ),
         ]
 
     def __str__(self) -> str:
