@@ -33,6 +33,7 @@ from campaigns.pipeline import (
     probe,
     restored,
     retention,
+    return_workbook,
     rotate_keys,
     send,
     sending_hours,
@@ -94,6 +95,8 @@ def tick() -> None:
         import_list.delay(workbook_id)
     for import_id in import_suppressions.waiting():
         import_suppressed.delay(import_id)
+    for returned_id in return_workbook.waiting():
+        make_returned_workbook.delay(returned_id)
     for probe_id in probe.waiting():
         run_probe.delay(probe_id)
     for channel_id in alert_tell.waiting():
@@ -139,6 +142,11 @@ def import_list(workbook_id: int) -> None:
 @shared_task(name="campaigns.import_suppressions")
 def import_suppressed(import_id: int) -> None:
     import_suppressions.run(import_id)
+
+
+@shared_task(name="campaigns.return_workbook")
+def make_returned_workbook(returned_id: int) -> None:
+    return_workbook.run(returned_id)
 
 
 @shared_task(name="campaigns.poll_mailboxes")
@@ -221,6 +229,7 @@ _BY_KIND = {
     "read_workbook": read_workbook,
     "import_contacts": import_list,
     "import_suppressions": import_suppressed,
+    "return_workbook": make_returned_workbook,
     "run_probe": run_probe,
     "check_domain": check_domain,
     "tell_alerts": tell_alerts,

@@ -105,6 +105,9 @@ LAYERS = (
             "campaigns.workbooks",
             "campaigns.documents",
             "campaigns.alert_texts",
+            # HR's own workbook is written by a worker, in words.
+            "campaigns.problem_texts",
+            "campaigns.reasons",
         ),
         never=(*HTTP, "celery"),
     ),

@@ -128,6 +128,8 @@ class CampaignForm(forms.ModelForm):
         chosen = rows.filter(pk=int(number)).first()
         self.instance.contact_list = chosen if kind == LIST else None
         self.instance.workbook = chosen if kind == WORKBOOK else None
+        mends = self.instance.workbook.repairs if kind == WORKBOOK else None
+        self.instance.completes = mends if mends and mends.launched_at else None
         return value
 
     def clean_from_address(self) -> str:

@@ -23,6 +23,7 @@ class UploadForm(forms.Form):
 
     purpose = forms.ChoiceField(label=_("用途"), widget=forms.RadioSelect)
     file = forms.FileField(label=_("文件"), max_length=None, required=False)
+    repairs = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, rights: frozenset[str], limit: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -134,6 +135,36 @@ class LayoutForm(forms.Form):
             "sheet": cleaned["sheet"],
             **{name: value for name, value in wanted.items() if value != getattr(workbook, name)},
         }
+
+
+# Stands for the contacts' own name among their attributes.
+BY_NAME = "\N{BULLET}name"
+
+
+class MatchForm(forms.Form):
+    """Which column finds the contact, and by what of his."""
+
+    column = forms.TypedChoiceField(label=_("表里的列"), coerce=int)
+    attribute = forms.ChoiceField(label=_("等于联系人的"))
+
+    def __init__(
+        self, *args: Any, workbook: Workbook, attributes: list[str], number: str, **kwargs: Any
+    ) -> None:
+        chosen = workbook.choices.get("match") or {}
+        names = [column["name"] for column in workbook.columns]
+        guess = names.index(number) if number in names else None
+        column = chosen.get("column", guess)
+        same = names[column] if column is not None and column < len(names) else ""
+        by = (chosen["attribute"] or BY_NAME) if chosen else same
+        super().__init__(*args, initial={"column": column, "attribute": by}, **kwargs)
+        self.fields["column"].choices = list(enumerate(names))  # type: ignore[attr-defined]
+        offered = [(name, name) for name in attributes]
+        self.fields["attribute"].choices = [*offered, (BY_NAME, _("姓名"))]  # type: ignore[attr-defined]
+
+    def choice(self) -> dict[str, Any]:
+        """As Workbook.choices keeps it."""
+        by = self.cleaned_data["attribute"]
+        return {"column": self.cleaned_data["column"], "attribute": None if by == BY_NAME else by}
 
 
 class ImportForm(forms.Form):

@@ -9,7 +9,15 @@ from __future__ import annotations
 from django.db import connection, transaction
 from django.utils import timezone
 
-from campaigns.models import Campaign, DataKey, Delivery, Workbook, WorkbookFile, WorkbookRow
+from campaigns.models import (
+    Campaign,
+    DataKey,
+    Delivery,
+    ReturnedWorkbook,
+    Workbook,
+    WorkbookFile,
+    WorkbookRow,
+)
 from campaigns.models.campaign import CampaignState
 from campaigns.models.delivery import OPEN, DeliveryState
 
@@ -38,6 +46,7 @@ def destroy(workbook: Workbook) -> list[Campaign]:
             return needed
         DataKey.objects.filter(pk=workbook.data_key_id).update(key="", destroyed_at=timezone.now())
         WorkbookFile.objects.filter(workbook=workbook).delete()
+        ReturnedWorkbook.objects.filter(campaign__workbook=workbook).delete()
         Workbook.objects.filter(pk=workbook.pk).update(
             sealed_findings=None, columns=[], choices={}, sheets=[], sheet="", import_list=None
         )

@@ -107,7 +107,7 @@ class Matching:
             self._matched += 1
             return ReadRow(row.number, row.part, known[0].address, row.name, row.cells), True
         if known:
-            where = [one.address for one in known[:5]]
+            where = sorted(one.address for one in known)[:5]
             self._ambiguous.append({"row": row.number, "why": "contacts", "contacts": where})
         else:
             why = "unknown" if number else "empty"

@@ -13,6 +13,7 @@ from campaigns.models.campaign import CampaignState
 from campaigns.models.delivery import DeliveryPurpose, DeliveryState
 from campaigns.models.template import Kind
 from campaigns.pipeline.preflight_finding import BLOCK, INFO, Finding
+from campaigns.pipeline.repair import family_ids
 
 # A name that comes back sooner than a month is the same month's.
 SAME_MONTH = timedelta(days=25)
@@ -55,8 +56,8 @@ def _earlier(campaign: Campaign) -> list[Campaign]:
 
 
 def _corrected(campaign: Campaign) -> set[int]:
-    """What this campaign corrects, and what that corrected."""
-    found: set[int] = set()
+    """What this campaign corrects, and what that corrected; what it completes and is one sending with."""
+    found: set[int] = family_ids(campaign)
     current = campaign.corrects
     while current is not None and current.pk not in found and len(found) < LONGEST_CHAIN:
         found.add(current.pk)

@@ -111,6 +111,19 @@ def _by_name(campaign: Campaign, rows: QuerySet[WorkbookRow], wanted: str) -> Wo
     return None
 
 
+def matched_by(campaign: Campaign, recipient: Recipient) -> str | None:
+    """By which attribute of a contact the address was found ("": the name); None for one of the sheet."""
+    workbook = campaign.workbook
+    choice = workbook.choices.get("match") if workbook else None
+    if workbook is None or not choice or not isinstance(recipient, WorkbookRow):
+        return None
+    try:
+        opened = workbook.data_key.open_json(recipient.sealed)
+    except ContentDestroyed:
+        return None
+    return (choice["attribute"] or "") if opened.get("matched") else None
+
+
 def delivery_for(campaign: Campaign, recipient: Recipient) -> Delivery:
     """The planned delivery if there is one (its Message-ID is the one that counts), or an unsaved one."""
     is_row = isinstance(recipient, WorkbookRow)

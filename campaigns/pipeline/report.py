@@ -62,6 +62,40 @@ def _rows(campaign: Campaign, reading: Reading, width: int) -> Iterator[Sequence
             ]
 
 
+def told(campaign: Campaign, reading: Reading) -> Iterator[tuple[Delivery, Told]]:
+    """Each delivery but tests with what there is to say of it, by and by."""
+    for chunk in _chunks(campaign):
+        attempts, bounces = _last_attempts(chunk), _bounces(chunk, reading)
+        answers = Answers(chunk, reading) if campaign.confirm_days else None
+        for delivery in chunk:
+            attempt = attempts.get(delivery.pk)
+            fixed = _fixed(delivery, attempt, campaign, reading)
+            answered = [str(cell) for cell in answers.of(delivery)] if answers else []
+            yield (
+                delivery,
+                Told(
+                    state=str(fixed[2]),
+                    time=str(fixed[3]),
+                    reply=f"{fixed[6]} {fixed[7]}".strip(),
+                    why=str(fixed[8]),
+                    bounce=bounces.get(delivery.pk, ""),
+                    answers=answered,
+                ),
+            )
+
+
+@dataclass(frozen=True)
+class Told:
+    """Of one delivery, in words; `answers` are purpose, opened, confirmed, disputed, the dispute."""
+
+    state: str
+    time: str
+    reply: str
+    why: str
+    bounce: str
+    answers: Sequence[str]
+
+
 def _chunks(campaign: Campaign) -> Iterator[list[Delivery]]:
     rows = Delivery.objects.filter(campaign=campaign).exclude(purpose=DeliveryPurpose.TEST)
     after = 0

@@ -41,7 +41,7 @@ Row = TypeVar("Row", bound=Model)
 
 CHANGEABLE = (
     *("name", "template", "relay", "from_name", "from_address", "reply_to"),
-    *("duplicates", "in_doubt_policy", "contact_list", "workbook"),
+    *("duplicates", "in_doubt_policy", "contact_list", "workbook", "completes"),
     *SETTINGS,
     *ATTACHMENT,
 )
@@ -151,12 +151,15 @@ def _suggested(
     is only one of: a choice among one is none."""
     kind = campaign.kind
     earlier = Campaign.objects.filter(team=request.team, kind=kind).order_by("-created_at")
-    last = campaign.corrects or earlier.first()
     audience = request.GET.get("audience", "")
     initial: dict[str, object] = {"audience": audience}
     book = named(workbooks, audience.partition(":")[2]) if audience.startswith(WORKBOOK) else None
+    mends = book.repairs if book is not None else None
+    last = campaign.corrects or mends or earlier.first()
     if book is not None:
         initial["name"] = book.name.rpartition(".")[0] or book.name
+    if mends is not None:
+        initial["name"] = _("%(name)s（补发）") % {"name": mends.name}
     if campaign.corrects is not None:
         initial["name"] = _("%(name)s（更正）") % {"name": campaign.corrects.name}
     if last is not None:

@@ -226,6 +226,8 @@ def _url(finding: Finding, campaign: Campaign, rights: frozenset[str]) -> str:
     try:
         if finding.fix in ("campaign_edit", "campaign_hours"):
             return reverse(name, args=[campaign.pk])
+        if finding.fix == "layout":
+            return f"{reverse(name, args=[finding.fix_id])}?workbook={campaign.workbook_id}"
         return reverse(name, args=[finding.fix_id] if finding.fix_id else [])
     except NoReverseMatch:
         return ""

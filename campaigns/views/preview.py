@@ -7,6 +7,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
@@ -41,6 +42,8 @@ def campaign_preview(request: HttpRequest, pk: int) -> HttpResponse:
     }
     if recipient is not None:
         context |= {"place": preview.place_of(campaign, recipient), **_shown(campaign, recipient)}
+        matched_by = preview.matched_by(campaign, recipient)
+        context["matched_by"] = None if matched_by is None else matched_by or _("姓名")
     return render(request, "campaigns/campaigns/preview.html", context)
 
 

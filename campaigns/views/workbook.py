@@ -18,12 +18,14 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.models import Right
-from campaigns.forms.workbook import ImportForm, LayoutForm, PasswordForm
-from campaigns.models import Workbook
+from campaigns.forms.workbook import ImportForm, LayoutForm, MatchForm, PasswordForm
+from campaigns.models import Campaign, Workbook
+from campaigns.models.campaign import CampaignState
 from campaigns.models.workbook import Purpose, ReadingState
-from campaigns.pipeline import destroy, load, unlock
+from campaigns.pipeline import destroy, load, retention, unlock
 from campaigns.problem_texts import reject_sentence
 from campaigns.views.access import View, member
+from campaigns.views.workbook_match_shown import match_form, may_match
 from campaigns.views.workbook_shown import groups, opened_rows, shown
 
 PAGE = 50
@@ -46,7 +48,9 @@ def page(view: View) -> View:
 
 def find(request: HttpRequest, pk: int) -> Workbook:
     """A workbook of the team that is worked in; another's is not there."""
-    rows = Workbook.objects.select_related("data_key", "uploaded_by", "import_list")
+    rows = Workbook.objects.select_related(
+        "data_key", "uploaded_by", "import_list", "repairs", "team"
+    )
     return get_object_or_404(rows, team=request.team, pk=pk)
 
 
@@ -81,6 +85,7 @@ def show(
     layout: LayoutForm | None = None,
     importing: ImportForm | None = None,
     unlocking: PasswordForm | None = None,
+    matching: MatchForm | None = None,
 ) -> HttpResponse:
     """The page, with a form that was not accepted in place of its fresh one (status 422)."""
     acts = may_act(request, workbook)
@@ -94,15 +99,19 @@ def show(
             workbook.reject_kind, workbook.reject_detail, workbook.reject_text
         ),
     }
+    if not workbook.is_destroyed:
+        context["destroyed_on"] = retention.destroyed_on(workbook)
     if acts and not workbook.is_destroyed:
         context |= shown(workbook)
         hidden = context["hidden"]["sheets"]
         context["layout"] = layout or LayoutForm(workbook=workbook, hidden=hidden)
         if unlock.is_locked(workbook):
             context["unlocking"] = unlocking or PasswordForm()
+        if may_match(workbook):
+            context["matching"] = matching or match_form(workbook, None)
         if workbook.purpose == Purpose.LIST and workbook.state == ReadingState.CONFIRMED:
             context["importing"] = importing or ImportForm(team=request.team)
-    status = 422 if layout or importing or unlocking else 200
+    status = 422 if layout or importing or unlocking or matching else 200
     return render(request, "campaigns/workbooks/workbook.html", context, status=status)
 
 
@@ -153,9 +162,20 @@ def workbook_confirm(request: HttpRequest, pk: int) -> HttpResponse:
     reading = row_number(request.POST.get("reading"))
     if load.confirm(workbook, request.user, reading=reading):
         messages.success(request, _("已确认 %(rows)d 位收件人。") % {"rows": workbook.row_count})
+        if draft := _into_draft(request, workbook):
+            return redirect("campaigns:campaign", draft)
     else:
         messages.error(request, _("没有确认：内容已经变化，请核对最新的内容后再确认。"))
     return redirect("campaigns:workbook", pk)
+
+
+def _into_draft(request: HttpRequest, workbook: Workbook) -> int | None:
+    """A mended file takes the former one's place in a draft that its user may read."""
+    mine = Campaign.objects.filter(pk=workbook.repairs_id, state=CampaignState.DRAFT)
+    if not mine.filter(grants__user=request.user, team=request.team).update(workbook=workbook):
+        return None
+    messages.success(request, _("草稿已换用这个工作簿。"))
+    return workbook.repairs_id
 
 
 @page

@@ -9,6 +9,8 @@ from typing import Any
 from campaigns.models import Workbook
 from campaigns.problem_texts import GROUPS, ProblemKind, problem_sentence, reason
 from campaigns.views.workbook_first_rows import grid
+from campaigns.views.workbook_match_shown import match
+from campaigns.views.workbook_repair_shown import repair
 
 # A kind with more problems has a page of its own.
 MOST_OF_A_KIND = 50
@@ -21,10 +23,11 @@ def shown(workbook: Workbook) -> dict[str, Any]:
     rows = opened_rows(workbook, SAMPLES)
     return {
         "columns": _columns(workbook, rows),
-        "sample_rows": rows,
         "groups": groups(findings),
         "skipped": _skipped(findings),
         "grid": grid(workbook, findings),
+        "match": match(workbook, findings),
+        "repair": repair(findings),
         "restored": workbook.choices.get("unskipped", []),
         "totals": _totals(workbook, findings),
         "hidden": findings.get("hidden") or {"sheets": [], "rows": [], "columns": []},

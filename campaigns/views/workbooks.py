@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.db.models import F
@@ -15,10 +17,12 @@ from django_htmx.http import HttpResponseClientRedirect
 from accounts.models import Right
 from campaigns.forms.upload_handler import MemoryHandler
 from campaigns.forms.workbook import UploadForm
-from campaigns.models import Workbook
+from campaigns.models import Campaign, Workbook
+from campaigns.models.template import Kind
 from campaigns.models.workbook import Purpose
 from campaigns.pipeline import load
 from campaigns.views.access import member
+from campaigns.views.found import must_have, named
 
 PAGE = 30
 
@@ -49,19 +53,23 @@ def workbook_upload(request: HttpRequest) -> HttpResponse:
 
 @csrf_protect
 def _receive(request: HttpRequest) -> HttpResponse:
-    options = {"rights": request.rights, "limit": settings.MAX_WORKBOOK_BYTES}
+    repaired = _repaired(request)
+    rights = frozenset({Right.PAYSLIPS}) if repaired else request.rights
+    options = {"rights": rights, "limit": settings.MAX_WORKBOOK_BYTES}
+    context: dict[str, Any] = {"repaired": repaired}
     if request.method != "POST":
         wanted = request.GET.get("purpose")
         initial = {"purpose": wanted} if wanted in Purpose.values else {}
-        form = UploadForm(initial=initial, **options)
-        return render(request, "campaigns/workbooks/upload.html", {"form": form})
+        form = UploadForm(initial=initial | {"repairs": repaired and repaired.pk}, **options)
+        return render(request, "campaigns/workbooks/upload.html", context | {"form": form})
     handler = request.upload_handlers[0]
     form = UploadForm(request.POST, request.FILES, **options)
     form.too_big = handler.too_big
     if not form.is_valid():
         # htmx shows a 422; what else speaks HTTP is told the truth about a size.
         status = 413 if form.too_big and not request.htmx else 422
-        return render(request, "campaigns/workbooks/upload.html", {"form": form}, status=status)
+        context["form"] = form
+        return render(request, "campaigns/workbooks/upload.html", context, status=status)
     file = form.cleaned_data["file"]
     workbook = load.upload(
         team=request.team,
@@ -69,7 +77,21 @@ def _receive(request: HttpRequest) -> HttpResponse:
         purpose=Purpose(form.cleaned_data["purpose"]),
         name=file.name,
         data=file.read(),
+        repairs=repaired,
     )
     if request.htmx:
         return HttpResponseClientRedirect(reverse("campaigns:workbook", args=[workbook.pk]))
     return redirect("campaigns:workbook", workbook.pk)
+
+
+def _repaired(request: HttpRequest) -> Campaign | None:
+    """?repairs=…: the payslip campaign whose failed rows the file mends, for its readers alone."""
+    given = (request.POST if request.method == "POST" else request.GET).get("repairs")
+    if not given:
+        return None
+    must_have(request, Right.PAYSLIPS)
+    mine = Campaign.objects.filter(
+        team=request.team, kind=Kind.PAYSLIP, grants__user=request.user, recalled_at=None
+    )
+    found: Campaign = named(mine, given)
+    return found
