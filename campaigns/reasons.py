@@ -107,6 +107,10 @@ _MAILDROP: dict[str, Promise] = {
 # Our own stages: what became of a delivery, and why a probe could not go on.
 _OURS: dict[str, Promise] = {
     "worker_lost": _("发送程序中断，没等到服务器的答复：可能已收下，也可能没有。"),
+    "relay_disabled": _("发信账号已停用。"),
+    "relay_trial": _("原来的账号恢复了，先试几封。"),
+    "relay_back": _("原来的账号恢复了，还没发的按份额分回去。"),
+    "restored_copy": _("备份时还没发出；数据库恢复后不再发送。"),
     "deliver_until": _("超过了最晚发送时间，没有发出。"),
     "suppression": _("地址在屏蔽名单里。"),
     "unsubscribed": _("收件人已退订这个名单。"),

@@ -18,6 +18,7 @@ from campaigns.models.delivery import DeliveryPurpose, DeliveryState
 from campaigns.pipeline import foretell, preflight, preview, release
 from campaigns.views.access import member
 from campaigns.views.campaigns import row_of
+from campaigns.views.carrying import carrying_shown, may_offer_retry, weights_words
 from campaigns.views.confirmations import counts_shown
 from campaigns.views.findings import duration, moment, shown
 from campaigns.views.found import campaign_of, own_campaign, right_for
@@ -47,6 +48,8 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
         "launch": LaunchForm(initial={"when": "now"}),
         "zone": zone_label(found),
         "hours": hours_words(found),
+        "weights": weights_words(found),
+        "may_retry": may_act and readable and may_offer_retry(found),
         **(tests_context(found, request) if readable and may_act else {}),
         "is_draft": found.state == CampaignState.DRAFT,
         "is_cancellable": found.state
@@ -68,7 +71,8 @@ def campaign_progress(request: HttpRequest, pk: int) -> HttpResponse:
     seen = request.GET.get("seen")
     if seen is not None and seen != state_key(found) and request.htmx:
         return HttpResponseClientRefresh()
-    return render(request, "campaigns/campaigns/progress.html", progress_of(found))
+    context = {"may_act": right_for(found.kind) in request.rights, **progress_of(found)}
+    return render(request, "campaigns/campaigns/progress.html", context)
 
 
 @member()
@@ -115,6 +119,7 @@ def progress_of(found: Campaign) -> dict[str, Any]:
         "hold": Hold(found.hold_reason).label if found.hold_reason else "",
         "seen": state_key(found),
         "foretold": foretold_words(found),
+        **carrying_shown(found),
     }
 
 

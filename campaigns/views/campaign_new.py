@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import Relay, Right
 from campaigns.forms.campaign import LIST, WORKBOOK, CampaignForm
+from campaigns.forms.carrying import STOP_RULES, SharesForm, StopRulesForm
 from campaigns.forms.payslip import ATTACHMENT, AUTOMATIC, SETTINGS, PayslipForm
 from campaigns.models import (
     Campaign,
@@ -44,6 +45,7 @@ CHANGEABLE = (
     *("duplicates", "in_doubt_policy", "contact_list", "workbook", "completes"),
     *SETTINGS,
     *ATTACHMENT,
+    *STOP_RULES,
 )
 
 
@@ -98,13 +100,17 @@ def _edit(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         kind=campaign.kind,
         workbooks=workbooks,
     )
-    if request.method == "POST" and form.is_valid():
+    shares = SharesForm(request.POST or None, relays=list(form.relays), campaign=campaign)
+    stops = StopRulesForm.of(request.POST, campaign)
+    # Each says its own faults: all are asked.
+    fine = [form.is_valid(), shares.is_valid(), stops.is_fine]
+    if all(fine) and shares.check(form.instance.relay, form.instance.from_address):
         changed = form.save(commit=False)
         if isinstance(form, PayslipForm) and form.makes_layout:
             changed.layout = layouts.make(
                 team=request.team, user=request.user, workbook=changed.workbook, name=changed.name
             )
-        if not _store(request, changed):
+        if not _store(request, changed, shares):
             messages.error(request, _("只有草稿能修改。"))
         return redirect("campaigns:campaign", form.instance.pk)
     context = {
@@ -112,19 +118,24 @@ def _edit(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         "campaign": campaign if campaign.pk else None,
         "kind": campaign.kind,
         "missing": _missing(form),
+        "shares": shares,
+        "stops": stops,
     }
-    status = 422 if form.errors else 200
+    status = 422 if form.errors or shares.errors or stops.errors else 200
     return render(request, "campaigns/campaigns/edit.html", context, status=status)
 
 
-def _store(request: HttpRequest, campaign: Campaign) -> bool:
+def _store(request: HttpRequest, campaign: Campaign, shares: SharesForm) -> bool:
     """Its maker may read what he makes; a draft that was launched meanwhile stays as it is."""
-    if campaign.pk:
-        values = {name: getattr(campaign, name) for name in CHANGEABLE}
-        mine = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.DRAFT)
-        return bool(mine.update(**values))
     with transaction.atomic():
+        if campaign.pk:
+            values = {name: getattr(campaign, name) for name in CHANGEABLE}
+            mine = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.DRAFT)
+            if changed := mine.update(**values):
+                shares.store(campaign)
+            return bool(changed)
         campaign.save()
+        shares.store(campaign)
         if campaign.is_payslip:
             ContentGrant.objects.create(
                 team=request.team, user=request.user, campaign=campaign, granted_by=request.user

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from accounts.models import Relay
 from campaigns.models import Campaign, Delivery, Feedback
 from campaigns.models.confirmation import ConfirmationState
 from campaigns.models.delivery import DeliveryPurpose, DeliveryState
@@ -53,11 +54,26 @@ def campaign_deliveries(request: HttpRequest, pk: int) -> HttpResponse:
     """One campaign's, in the order of the sheet; tests are on the campaign's own page."""
     campaign = campaign_of(request, pk)
     rows = Delivery.objects.filter(campaign=campaign).exclude(purpose=DeliveryPurpose.TEST)
+    relays = Relay.objects.filter(team=request.team)
+    chosen = named(relays, request.GET.get("relay"))
+    rows = rows.filter(relay=chosen) if chosen else rows
     answers = counts_shown(campaign).get("confirmations", {})
     context = _page(request, rows, descending=False, counts={**campaign.counts, **answers})
-    return render(
-        request, "campaigns/deliveries/deliveries.html", {**context, "campaign": campaign}
-    )
+    context |= {"campaign": campaign, "filters": _relays(campaign, chosen)}
+    if chosen:
+        # The counts are the whole campaign's.
+        context |= {"chips": _chips({}), "total": None}
+    return render(request, "campaigns/deliveries/deliveries.html", context)
+
+
+def _relays(campaign: Campaign, chosen: Relay | None) -> list[dict[str, Any]]:
+    """Where several relays carry it: whose deliveries are shown."""
+    carriers = campaign.carriers.values_list("relay_id", "relay__name").order_by("pk")
+    options = [
+        {"value": pk, "label": name, "selected": chosen is not None and chosen.pk == pk}
+        for pk, name in carriers
+    ]
+    return [{"name": "relay", "label": _("全部发信账号"), "options": options}] if options else []
 
 
 def _page(
@@ -83,7 +99,7 @@ def _page(
         "state": state,
         "chips": _chips(counts),
         "total": sum(counts.get(code, 0) for code in DeliveryState.values) or None,
-        "filtered": bool(words or state or request.GET.get("campaign")),
+        "filtered": bool(words or state or request.GET.get("campaign") or request.GET.get("relay")),
     }
 
 

@@ -22,6 +22,7 @@ from campaigns.pipeline import control, resend
 from campaigns.pipeline.compose import Unsendable
 from campaigns.reasons import sentence
 from campaigns.views.access import member
+from campaigns.views.carrying import history_of
 from campaigns.views.confirmations import answer_shown
 from campaigns.views.found import must_have, right_for
 
@@ -70,6 +71,7 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
         "may_resolve": may_act and found.state == DeliveryState.IN_DOUBT,
         "may_resend": may_act and readable and resend.may_resend(found),
         "family": _family(found),
+        "history": history_of(found),
         **answer_shown(found, readable=readable),
     }
     response = render(request, "campaigns/deliveries/delivery.html", context)
