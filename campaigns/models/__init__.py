@@ -8,6 +8,7 @@ from campaigns.models.contact import Contact, ContactList, ListMember
 from campaigns.models.content import ContentGrant, DataKey
 from campaigns.models.delivery import Attempt, Claim, Delivery
 from campaigns.models.domain_check import DomainCheck
+from campaigns.models.enclosure import Enclosure, EnclosureArchive
 from campaigns.models.feedback import Feedback, MaildropMessage, Suppression
 from campaigns.models.held_suppression import HeldSuppression
 from campaigns.models.installation import Installation
@@ -45,6 +46,8 @@ __all__ = [
     "DomainCheck",
     "DomainLimit",
     "DomainPark",
+    "Enclosure",
+    "EnclosureArchive",
     "Feedback",
     "Heartbeat",
     "HeldSuppression",
