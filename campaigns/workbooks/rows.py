@@ -58,13 +58,17 @@ class RowSorter:
             if not text or text.isspace():
                 continue
             first = column if first is None else first
-            different += words.compact(text) not in self._headings[column]
+            headings = self._headings[column]
+            if text not in headings and (text.isalnum() or words.compact(text) not in headings):
+                different += 1  # letters and digits alone are compact
             if different > self._few:
                 break
         else:
             return False
-        labels = (first, self._header.name)
-        return not any(words.row_kind(row.text(c)) for c in labels if c is not None)
+        name = self._header.name
+        if name is not None and name != first and words.row_kind(row.text(name)):
+            return False
+        return first is None or not words.row_kind(row.text(first))
 
     def _flawed_person(self, row: SheetRow) -> bool:
         """A row of nothing but unreadable cells: a person's if address or name is one of them."""

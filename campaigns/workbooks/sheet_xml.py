@@ -93,6 +93,12 @@ class SheetReader:
         self._plain_rows = False
         self._taken = 0
         self._plans: dict[Shape, Plan] = {}
+        #: The s attributes of cells that show numbers as General does.
+        self._general: set[str | None] = {
+            str(at) for at, code in enumerate(styles) if code == "General"
+        }
+        if styles and styles[0] == "General":
+            self._general.add(None)
         self._numbers: dict[tuple[str, str | None], tuple[str, float]] = {}
         self._columns: dict[str, int] = {}
         self._local: dict[str, str] = {}
@@ -215,6 +221,8 @@ class SheetReader:
         """What a cell with a value shows; numbers come again and again in a list."""
         if kind.type != "n":
             return self._typed(kind.type, stored, kind.style, row, column), NAN
+        if stored.isdigit() and kind.style in self._general and _is_shown_so(stored):
+            return stored, float(stored)
         known = self._numbers.get((stored, kind.style))
         if known is None:
             known = self._number(stored, kind.style, row, column)
@@ -330,6 +338,11 @@ class SheetReader:
     ) -> tuple[str, float]:
         self._sheet.flaws[row, column] = Flaw(kind, raw, code)
         return "", NAN
+
+
+def _is_shown_so(digits: str) -> bool:
+    """Whether General shows a whole number as it is written."""
+    return digits.isascii() and len(digits) < 16 and (digits[0] != "0" or digits == "0")
 
 
 def _number(text: str | None) -> int:
