@@ -128,9 +128,7 @@ def take(claim: Claim, relay: Relay, limit: int) -> tuple[list[Delivery], Counts
         payslips = campaigns.filter(kind=Kind.PAYSLIP)
         # Newsletters have what payslips leave; within a kind no giant keeps the others waiting.
         for ids in (list(payslips), list(campaigns.exclude(kind=Kind.PAYSLIP))):
-            for index, campaign_id in enumerate(ids):
-                share = -(-room // (len(ids) - index))
-                room -= _take_from(lanes, claim, relay, share, campaign_id)
+            room -= _share_out(lanes, claim, relay, room, ids)
         removed = _end_unsendable(claim)
         # One order for all: the most urgent first.
         deliveries = list(
@@ -173,6 +171,22 @@ def runnable(relay: Relay) -> QuerySet[Campaign, int]:
         .order_by("-kind", "id")  # "payslip" before "newsletter"
         .values_list("pk", flat=True)
     )
+
+
+def _share_out(
+    lanes: list[Lane], claim: Claim, relay: Relay, limit: int, campaign_ids: list[int]
+) -> int:
+    """Claims from campaigns equally; what one leaves over is shared among the others again."""
+    room = limit
+    while room > 0 and campaign_ids:
+        have_more = []
+        for index, campaign_id in enumerate(campaign_ids):
+            share = -(-room // (len(campaign_ids) - index))
+            if taken := _take_from(lanes, claim, relay, share, campaign_id):
+                room -= taken
+                have_more.append(campaign_id)
+        campaign_ids = have_more
+    return limit - room
 
 
 def _take_from(

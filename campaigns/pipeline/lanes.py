@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 from redis import RedisError
 
 from accounts.models import Relay
-from campaigns.mailer.throttle import WindowKind
+from campaigns.mailer.throttle import MICROSECONDS, WindowKind
 from campaigns.models import DomainPark
 from campaigns.pipeline.clock import stamp
 from campaigns.pipeline.ledger import ledger
@@ -72,7 +73,7 @@ def lane_of(relay: Relay, domain: str) -> Lane:
 
 
 def room_of(limit: LimitedDomains) -> int:
-    """Messages that its windows have room for; the ledger decides again for each of them."""
+    """Messages that its windows let through within a batch; the ledger decides again for each."""
     most = _MOST
     for window in limit.windows:
         if window.kind is WindowKind.IN_FLIGHT:
@@ -84,7 +85,11 @@ def room_of(limit: LimitedDomains) -> int:
         used = ledger().usage(limit.group, windows)
     except RedisError:
         return 0
-    rooms = (window.amount - number for window, number in zip(windows, used, strict=True))
+    batch = settings.BATCH_SECONDS * MICROSECONDS
+    rooms = (
+        window.amount * (1 + batch // window.length) - number
+        for window, number in zip(windows, used, strict=True)
+    )
     return min([most, *rooms])
 
 

@@ -23,7 +23,7 @@ from redis import Redis
 from accounts.models import Relay
 from campaigns.mailer.throttle import MemoryLedger, Permit, Window, WindowKind
 from campaigns.models import Attempt, Claim, Probe, WarmUp
-from campaigns.pipeline.limited_domains import claims_beside, limit_of_group, sent_to
+from campaigns.pipeline.limited_domains import limit_of_group, sent_to
 from campaigns.pipeline.redis_ledger import RedisLedger
 from campaigns.pipeline.steady_ledger import SteadyLedger
 
@@ -96,18 +96,27 @@ def sent_of(group: str) -> Iterator[tuple[str, datetime, datetime]]:
             yield f"probe:{pk}", start, end or datetime.now(UTC)
 
 
-def open_claims_of(group: str) -> list[str]:
+def open_claims_of(group: str, opened_before: datetime | None = None) -> list[str]:
     """Claims whose worker may have a message in flight."""
+    claims = Claim.objects.filter(ended_at=None, lease_until__gt=Now())
     if limit := limit_of_group(group):
-        return claims_beside(limit)
-    claims = Claim.objects.filter(relay__quota_group=group, ended_at=None, lease_until__gt=Now())
+        claims = claims.filter(team=limit.team_id)
+    else:
+        claims = claims.filter(relay__quota_group=group)
+    if opened_before is not None:
+        claims = claims.filter(created_at__lt=opened_before)
     return [str(pk) for pk in claims.values_list("pk", flat=True)]
+
+
+# A claim that is older is of a process before this one.
+_STARTED = datetime.now(UTC)
 
 
 class EmbeddedLedger:
     """The one process's ledger, which remembers each group's attempts when it is first asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, started: datetime = _STARTED) -> None:
+        self._started = started
         self._memory = MemoryLedger(time.time, monotonic=time.monotonic)
         self._known: set[str] = set()
         self._lock = threading.Lock()
@@ -116,7 +125,7 @@ class EmbeddedLedger:
         self, group: str, windows: Sequence[Window], claim: str, want: int, *, holding: int = 1
     ) -> Permit:
         """A claim of this process lost nothing, whatever it is `holding`."""
-        return self._of(group, asking=claim).acquire(group, windows, claim, want)
+        return self._of(group).acquire(group, windows, claim, want)
 
     def settle(self, group: str, ids: Sequence[str]) -> None:
         self._of(group).settle(group, ids)
@@ -136,12 +145,11 @@ class EmbeddedLedger:
     def history(self, group: str, ages: Sequence[float]) -> list[int]:
         return self._of(group).history(group, ages)
 
-    def _of(self, group: str, *, asking: str = "") -> MemoryLedger:
+    def _of(self, group: str) -> MemoryLedger:
         with self._lock:
             if group not in self._known:
                 history = [(start.timestamp(), end.timestamp()) for _, start, end in sent_of(group)]
-                # The claims of the process before this one; the one that asks has sent nothing yet.
-                others = [claim for claim in open_claims_of(group) if claim != asking]
+                others = open_claims_of(group, opened_before=self._started)
                 self._memory.rebuild(group, history, others)
                 # It forgets what no window asked about so far could count: a limit may be added.
                 self._memory.usage(group, [LONGEST])

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from campaigns.mailer.throttle import Window, WindowKind
-from campaigns.models import Attempt, Claim, DomainLimit
+from campaigns.models import Attempt, DomainLimit
 
 # No relay's quota group begins with a blank: forms take it away.
 _PREFIX = " domains:"
@@ -113,9 +112,3 @@ def sent_to(limit: DomainLimit, since: datetime) -> Iterator[tuple[str, datetime
     )
     for pk, start, end in attempts.values_list("pk", "started_at", "ended_at").iterator():
         yield f"attempt:{pk}", start, end
-
-
-def claims_beside(limit: DomainLimit) -> list[str]:
-    """Open claims of the team's relays: each may have a message to these domains in flight."""
-    claims = Claim.objects.filter(team=limit.team_id, ended_at=None, lease_until__gt=Now())
-    return [str(pk) for pk in claims.values_list("pk", flat=True)]

@@ -229,7 +229,7 @@ def attempt(relay: Relay, ago: timedelta, *, content_began: bool = True) -> None
 
 def remembering(kind: str, server: Redis) -> EmbeddedLedger | RedisLedger:
     if kind == "embedded":
-        return EmbeddedLedger()
+        return EmbeddedLedger(started=datetime.now(UTC))
     client = redis_client.Redis.from_url(server.url)
     client.flushall()
     return redis_ledger(client)
