@@ -158,16 +158,16 @@ def test_a_text_file_with_nul_in_a_heading_is_no_crash(team: Team, hr: User) -> 
 
 def during(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
     """`act` happens in the middle of the next reading, after its first row was found."""
-    real = load.read_in_child
+    real = load.rows_from_child
 
-    def interrupted(path: Path, *, progress: Any, **rest: Any) -> Reading:
-        monkeypatch.setattr(load, "read_in_child", real)
-        reading = real(path, progress=progress, **rest)
+    def interrupted(path: Path, take: Any, *, progress: Any, **rest: Any) -> Reading:
+        monkeypatch.setattr(load, "rows_from_child", real)
+        reading = real(path, take, progress=progress, **rest)
         act()
         progress(1, 1)
         return reading
 
-    monkeypatch.setattr(load, "read_in_child", interrupted)
+    monkeypatch.setattr(load, "rows_from_child", interrupted)
 
 
 def test_a_second_reader_leaves_the_first_one_alone(
