@@ -7,8 +7,9 @@ Date, Message-ID, the two texts and its own files are encoded. There is exactly 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime
+from functools import lru_cache
 
 from campaigns.mailer.address import Mailbox
 from campaigns.mailer.attachment import (
@@ -190,6 +191,12 @@ def _checked(name: str, value: str) -> str:
 def _date(date: datetime) -> str:
     if date.tzinfo is None:
         raise MessageFault("date", "Date", "时间没有时区")
+    return _formatted(date.replace(microsecond=0), date.utcoffset())
+
+
+@lru_cache(maxsize=2)
+def _formatted(date: datetime, _offset: timedelta | None) -> str:
+    """A worker sends thousands within one second. Instants are equal whatever their zones are."""
     return format_datetime(date)
 
 

@@ -29,11 +29,19 @@ _OVERSIGNED = (
 #: Signed where they occur.
 _SIGNED = ("list-id", "auto-submitted", "precedence")
 
+#: Fields that hold the same in every message of a campaign, and nothing about a person.
+_SAME = frozenset(
+    ["mime-version", "content-type", "list-unsubscribe-post", "auto-submitted", "precedence"]
+)
+
 _WHITE_SPACE = re.compile(rb"[ \t\r\n]+")
 _DOMAIN = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+"
 )
 _SELECTOR = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+
+
+_PKCS1, _SHA256 = padding.PKCS1v15(), utils.Prehashed(hashes.SHA256())
 
 
 class Algorithm(StrEnum):
@@ -109,31 +117,35 @@ class Signer:
         if isinstance(self._key, Ed25519PrivateKey):
             # RFC 8463 section 3: PureEdDSA over the SHA-256 of the header, not over the header itself.
             return self._key.sign(digest)
-        return self._key.sign(digest, padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))
+        return self._key.sign(digest, _PKCS1, _SHA256)
 
 
 def _signed_header(fields: Sequence[Field]) -> tuple[bytes, bytes]:
     """The h= list, and the relaxed fields in its order, each with its CRLF (RFC 6376 sections 3.4.2 and 3.7)."""
     names, order = _order(tuple([name for name, _ in fields]))
     return names, b"".join(
-        [prefix + _relaxed(fields[index][1]) + b"\r\n" for prefix, index in order]
+        [
+            prefix + (_relaxed_once if same else _relaxed)(fields[index][1]) + b"\r\n"
+            for prefix, index, same in order
+        ]
     )
 
 
 @lru_cache(maxsize=64)
-def _order(present: tuple[bytes, ...]) -> tuple[bytes, list[tuple[bytes, int]]]:
-    """The h= list for a header with these names, and which field stands where; the same for a whole campaign.
+def _order(present: tuple[bytes, ...]) -> tuple[bytes, list[tuple[bytes, int, bool]]]:
+    """The h= list for a header with these names, which field stands where, and whether its value is the
+    same in a whole campaign; all of it is.
 
     Fields of one name are taken from the bottom up; a name listed once more than it occurs stands for nothing
     (RFC 6376 section 5.4.2).
     """
     lowered = [name.decode().lower() for name in present]
     names: list[str] = []
-    order: list[tuple[bytes, int]] = []
+    order: list[tuple[bytes, int, bool]] = []
     for name in (*_OVERSIGNED, *_SIGNED):
         indexes = [index for index, other in enumerate(lowered) if other == name]
         names.extend([name] * (len(indexes) + (name in _OVERSIGNED)))
-        order.extend((name.encode() + b":", index) for index in reversed(indexes))
+        order.extend((name.encode() + b":", index, name in _SAME) for index in reversed(indexes))
     return _folded_names(names), order
 
 
@@ -151,6 +163,9 @@ def _relaxed(value: bytes) -> bytes:
     if b"\x0b" in value or b"\x0c" in value:
         return _WHITE_SPACE.sub(b" ", value).strip(b" ")
     return b" ".join(value.split())
+
+
+_relaxed_once = lru_cache(maxsize=64)(_relaxed)
 
 
 def _body_hash(body: bytes) -> bytes:

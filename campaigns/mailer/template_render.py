@@ -55,6 +55,7 @@ _FIELD = re.compile(
 
 
 DEFAULT_LIMITS = RenderLimits()
+_NO_EXTRA = dict.fromkeys(OPTIONAL_EXTRA, "")
 
 
 class _LacksValueError(Exception):
@@ -95,19 +96,28 @@ class Renderer:
 
         Raises `RenderError` and sends nothing half-done: a value that the template names and the row lacks is an error.
         """
-        row = {str.__str__(name): self._value(name, value) for name, value in values.items()}
+        row = self._values(values)
         cells = self._cells(rows)
-        others = {
-            str.__str__(name): self._value(name, value) for name, value in (extra or {}).items()
-        }
+        others = self._values(extra or {})
         self._refuse_large(row, others, cells)
         context: dict[str, object] = {name: row[name] for name in self._fields if name in row}
-        context |= dict.fromkeys(OPTIONAL_EXTRA, "") | others | {"row": row, "cells": cells}
+        context |= _NO_EXTRA
+        context |= others
+        context["row"], context["cells"] = row, cells
         return Rendered(
             self._subject(self._part("subject", context)),
             self._part("html", context),
             tidy(self._part("text", context)),
         )
+
+    def _values(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Exactly strings, looked at together; one by one only to name the one that is at fault."""
+        plain = all(type(value) is str for value in values.values())
+        if plain and all(type(name) is str for name in values):
+            together = "".join(values.values())
+            if len(together) <= self._limits.value and not _UNSENDABLE.search(together):
+                return dict(values)
+        return {str.__str__(name): self._value(name, value) for name, value in values.items()}
 
     def _value(self, name: str, value: object) -> str:
         """Exactly a string: a subclass could tell the engine that it is already escaped."""

@@ -90,6 +90,7 @@ class Composer:
     def __init__(self, campaign: Campaign, relay: Relay) -> None:
         self.campaign, self.relay = campaign, relay
         self.links = links()
+        self._unsubscribe: tuple[Delivery | None, str] = None, ""
         self.consent = _consent(campaign)
         self.message_id_key = _token_keys()[0]
         try:
@@ -149,8 +150,9 @@ class Composer:
             raise Unsendable(f"render_{error.kind}", self._place(delivery, error)) from error
         except ContentDestroyed as error:
             raise Unsendable("content_destroyed", "") from error
-        prefix = PREFIXES.get(delivery.purpose, "")
-        return Rendered(prefix + rendered.subject, rendered.html, rendered.text)
+        if prefix := PREFIXES.get(delivery.purpose):
+            return Rendered(prefix + rendered.subject, rendered.html, rendered.text)
+        return rendered
 
     def _extra(self, delivery: Delivery) -> dict[str, str]:
         """The names that are no merge fields (mailer.template_source.EXTRA_NAMES)."""
@@ -232,7 +234,12 @@ class Composer:
         )
 
     def _unsubscribe_url(self, delivery: Delivery) -> str:
-        return self.links.unsubscribe(self.campaign.pk or 0, delivery.pk or 0)
+        """Asked for by the text and by the header."""
+        known, url = self._unsubscribe
+        if known is not delivery:
+            url = self.links.unsubscribe(self.campaign.pk or 0, delivery.pk or 0)
+            self._unsubscribe = delivery, url
+        return url
 
     def _name(self, delivery: Delivery) -> str:
         """The name in To: a test goes to somebody else than the person whose values it shows."""
