@@ -62,10 +62,10 @@ RESULTS: Mapping[str, Promise] = {
     "robot_busy": _("机器人一分钟只收 20 条，会自动再试。"),
     "robot_refused": _("机器人没有收下这条消息。请核对地址和密钥。"),
     "url": _("Webhook 地址不能用。请从机器人的设置里重新复制，以 https:// 开头。"),
-    "same_relay": _("这条提醒说的就是这个渠道用的发信账号，所以没有经它发。请再加一个机器人。"),
+    "same_relay": _("这条告警说的就是这个渠道用的发信账号，所以没有经它发。请再加一个机器人。"),
     "over_already": _("还没发出就恢复了。"),
     "relay_unusable": _("这个渠道用的发信账号停用或暂停了。"),
-    "mail_refused": _("服务器没有收下这封提醒邮件。请测试这个发信账号。"),
+    "mail_refused": _("服务器没有收下这封告警邮件。请测试这个发信账号。"),
 }
 
 
@@ -108,7 +108,7 @@ def message(team: str, told: list[tuple[str, Alert | None]]) -> str:
     lines = [_now("【鸿雁】%(team)s") % {"team": team}]
     for occasion, alert in told:
         if alert is None:
-            lines.append(_now("这是一条测试消息：鸿雁的提醒会发到这里。"))
+            lines.append(_now("这是一条测试消息：鸿雁的告警会发到这里。"))
             continue
         lines.append(f"{_OCCASIONS[occasion]}：{words(alert)}")
         if link := path(alert):
@@ -124,7 +124,7 @@ def subject(told: list[tuple[str, Alert | None]]) -> str:
     first = AlertKind(kinds[0].kind).label
     if len(kinds) == 1:
         return _now("【鸿雁】%(what)s") % {"what": first}
-    return _now("【鸿雁】%(what)s，共 %(number)s 条提醒") % {"what": first, "number": len(kinds)}
+    return _now("【鸿雁】%(what)s，共 %(number)s 条告警") % {"what": first, "number": len(kinds)}
 
 
 def result(code: str) -> str:

@@ -38,7 +38,7 @@ ENTRIES = [
     (pgettext_lazy("menu", "退信邮箱"), "campaigns:mailboxes", "inbox", {Right.RELAYS}),
     (_("DKIM 密钥"), "campaigns:keys", "key", {Right.RELAYS}),
     (_("域名检查"), "campaigns:domains", "world", {Right.RELAYS}),
-    (_("提醒"), "campaigns:alerts", "bell", {Right.SEE}),
+    (_("告警"), "campaigns:alerts", "bell", {Right.SEE}),
     (_("团队"), "accounts:members", "team", {Right.MEMBERS}),
     (_("邮件沙箱"), "sandbox:inbox", "sandbox", {Right.SEE}),
 ]

@@ -51,7 +51,7 @@ class AlertChannelForm(forms.ModelForm):
     relay = forms.ModelChoiceField(
         Relay.objects.none(),
         label=_("经哪个发信账号"),
-        help_text=_("请选一个平时不用来群发的：要提醒的也许正是群发用的那个账号坏了。"),
+        help_text=_("请选一个平时不用来群发的：要告警的也许正是群发用的那个账号坏了。"),
     )
     addresses = forms.CharField(
         label=_("收件地址"),

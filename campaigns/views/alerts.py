@@ -173,7 +173,7 @@ def channel_result(request: HttpRequest, pk: int) -> HttpResponse:
 def channel_switch(request: HttpRequest, pk: int, on: bool) -> HttpResponse:
     row = _channel(request, pk)
     AlertChannel.objects.filter(pk=row.pk).update(enabled=on)
-    messages.success(request, _("渠道已启用。") if on else _("渠道已停用，不再往这里发提醒。"))
+    messages.success(request, _("渠道已启用。") if on else _("渠道已停用，不再往这里发告警。"))
     return redirect("campaigns:channel", pk)
 
 
