@@ -12,6 +12,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import reswap, retarget
 
 from accounts.models import Right
 from campaigns.forms.layout import HIDES, Changes, FrameForm, NewLayoutForm, logo_sentence
@@ -66,6 +67,7 @@ def layout(request: HttpRequest, pk: int) -> HttpResponse:
     workbook, sample = _sample(request)
     if request.method != "POST":
         return _editor(request, row, workbook, sample)
+    before = _structure(row)
     form = FrameForm(request.POST, team=request.team, instance=row)
     if request.POST.get("do") == "undo":
         done = pipeline.undo(row, request.user, version=_version(request))
@@ -75,9 +77,36 @@ def layout(request: HttpRequest, pk: int) -> HttpResponse:
         done = _apply(request, row, workbook, form)
     if not done:
         messages.error(request, _("没有更改：别人刚刚改过这个排版。请核对最新的内容。"))
+    elif request.htmx and _is_shown_already(request, before, row):
+        return _saved(request, row, workbook, sample)
     if request.htmx:
         return _editor(request, row, workbook, sample)
     return redirect(_address(row, workbook, sample))
+
+
+def _structure(row: PayslipLayout) -> list[list[str]]:
+    return [
+        [column.column for column in group.columns] for group in pipeline.drawn(row).layout.groups
+    ]
+
+
+def _is_shown_already(request: HttpRequest, before: list[list[str]], row: PayslipLayout) -> bool:
+    """A changed field, not a pressed button, that moved nothing: the form shows it as it is. Typing goes on in it."""
+    given = request.POST
+    same_columns = given.get("workbook") == given.get("shown-workbook")
+    return "do" not in given and same_columns and before == _structure(row)
+
+
+def _saved(
+    request: HttpRequest, row: PayslipLayout, workbook: Workbook | None, sample: WorkbookRow | None
+) -> HttpResponse:
+    context = {
+        "row": row,
+        "preview_url": _preview_address(row, workbook, sample),
+        "can_undo": bool(row.history),
+    }
+    response = render(request, "campaigns/layouts/saved.html", context)
+    return reswap(retarget(response, "#layout-frame"), "outerHTML")
 
 
 def _apply(

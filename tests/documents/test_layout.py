@@ -197,7 +197,7 @@ def png(width: int = 2, height: int = 1) -> bytes:
             struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         )
 
-    rows = zlib.compress((b"\0" + b"\x80\x40\x20" * min(width, 4)) * min(height, 4))
+    rows = zlib.compress((b"\0" + b"\x80\x40\x20" * min(width, 2000)) * min(height, 2000))
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
