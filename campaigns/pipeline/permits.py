@@ -16,6 +16,7 @@ from campaigns.pipeline.ledger import BLOCK, Ledger, windows_of
 
 # Permits of messages that were replied to are settled at the latest after this (seconds).
 SETTLE_SECONDS = 0.25
+BLOCK_WITHOUT_LIMITS = 200
 
 
 class Permits:
@@ -31,6 +32,9 @@ class Permits:
         self._windows = windows_of(relay)
         # A second's limit wants each permit asked for, and settled, by itself.
         self._block = 1 if any(window.kind == "second" for window in self._windows) else BLOCK
+        if not self._windows:
+            # Nothing to exceed: they are counted for a limit that is set later.
+            self._block = BLOCK_WITHOUT_LIMITS
         self._free: deque[str] = deque()
         self._replied: list[str] = []
         self._settled_at = time.monotonic()
