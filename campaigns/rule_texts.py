@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from django.utils.functional import Promise
@@ -21,6 +22,7 @@ PROVIDERS: dict[str, str | Promise] = {
     "ses": "Amazon SES",
     "anyone": gettext_lazy("各家服务器"),
 }
+_CLAUSE_END = re.compile(r"[。；;]|\.(?:\s|$)")
 _SAYS: dict[str, str | Promise] = {
     "netease": gettext_lazy("网易"),
     "tencent": gettext_lazy("腾讯"),
@@ -35,7 +37,8 @@ def said(rule: ReplyRule) -> str:
     provider = rule.key.partition("/")[0]
     params = {
         "who": _SAYS.get(provider) or PROVIDERS.get(provider, _("服务器")),
-        "what": sentence(str(rule.meaning)).rstrip("。."),
+        # What follows is said by `effect`: the first clause alone.
+        "what": _CLAUSE_END.split(sentence(str(rule.meaning)))[0],
         "sign": rule.sign,
     }
     return _("%(who)s：%(what)s（%(sign)s）") % params

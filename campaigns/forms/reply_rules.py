@@ -83,6 +83,7 @@ class ReplyRuleForm(forms.ModelForm):
     def __init__(self, *args: Any, relay: Relay | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.relay = relay
+        self.fields["action"].choices = RuleAction.choices
         everywhere = ("team", _("团队的所有发信账号"))
         here = [("relay", relay.name)] if relay else []
         self.fields["scope"].choices = [*here, everywhere]
