@@ -8,7 +8,6 @@ stop, and what happened before that counts no more.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -40,9 +39,8 @@ OF_ONE = 0.9
 NAMED = 20
 COMPLAINED = "complained"
 
-_ADDRESS = re.compile(r"\S*@\S+")
-# What differs from one reply to the next: ids, times, addresses, also in hexadecimal.
-_VARIES = re.compile(r"\S*\d\S*")
+# What a server's reply says of itself: beyond that it only repeats.
+LONGEST_REPLY = 120
 
 
 @dataclass(frozen=True)
@@ -187,7 +185,13 @@ def _same_refusal(campaign: Campaign, seen: Seen) -> Found | None:
 
 def normal(text: str) -> str:
     """A reply without what differs from one recipient to the next. A payslip's is sealed: empty."""
-    return " ".join(_VARIES.sub("#", _ADDRESS.sub("#", text.lower())).split())[:120]
+    words = text.lower().split()
+    return " ".join("#" if _varies(word) else word for word in words)[:LONGEST_REPLY]
+
+
+def _varies(word: str) -> bool:
+    """Ids, times and addresses differ from one reply to the next."""
+    return "@" in word or any(sign.isdigit() for sign in word)
 
 
 def _too_many(number: int, of: int, percent: Decimal | int, fewest: int) -> bool:

@@ -30,7 +30,7 @@ def carrying_shown(campaign: Campaign) -> dict[str, Any]:
     """The live part: relays with their shares, moves, stops. Nothing for a draft."""
     if campaign.state == CampaignState.DRAFT:
         return {}
-    carriers = list(campaign.carriers.select_related("relay").order_by("pk"))
+    carriers = list(campaign.carriers.all())
     weights = sum(carrier.weight for carrier in carriers)
     return {
         "carriers": [_carrier(carrier, weights) for carrier in carriers],
@@ -41,7 +41,7 @@ def carrying_shown(campaign: Campaign) -> dict[str, Any]:
 
 def weights_words(campaign: Campaign) -> str:
     """As in "A 60% · B 40%"; "" where one relay carries everything."""
-    carriers = list(campaign.carriers.select_related("relay").order_by("pk"))
+    carriers = list(campaign.carriers.all())
     weights = sum(carrier.weight for carrier in carriers)
     return " · ".join(
         f"{carrier.relay.name} {_percent(carrier.weight, weights)}%" for carrier in carriers

@@ -68,10 +68,9 @@ def campaign_deliveries(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _relays(campaign: Campaign, chosen: Relay | None) -> list[dict[str, Any]]:
     """Where several relays carry it: whose deliveries are shown."""
-    carriers = campaign.carriers.values_list("relay_id", "relay__name").order_by("pk")
     options = [
-        {"value": pk, "label": name, "selected": chosen is not None and chosen.pk == pk}
-        for pk, name in carriers
+        {"value": relay.pk, "label": relay.name, "selected": relay == chosen}
+        for relay in (carrier.relay for carrier in campaign.carriers.all())
     ]
     return [{"name": "relay", "label": _("全部发信账号"), "options": options}] if options else []
 

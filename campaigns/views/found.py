@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
 from accounts.models import Right
-from campaigns.models import Campaign, Workbook
+from campaigns.models import Campaign, CampaignRelay, Workbook
 from campaigns.models.template import Kind
 from campaigns.models.workbook import Purpose, ReadingState
 
@@ -40,6 +40,9 @@ def campaign_of(request: HttpRequest, pk: int) -> Campaign:
         *("team", "template", "relay", "workbook", "contact_list"),
         *("created_by", "launched_by", "recalled_by", "corrects", "layout", "continues"),
     )
+    carriers = CampaignRelay.objects.select_related("relay").order_by("pk")
+    carriers = carriers.defer("relay__secret", "relay__ca_pem")
+    rows = rows.prefetch_related(Prefetch("carriers", queryset=carriers))
     return get_object_or_404(rows.defer("relay__secret", "relay__ca_pem", "layout__history"), pk=pk)
 
 

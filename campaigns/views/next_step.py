@@ -61,7 +61,7 @@ def _running(campaign: Campaign) -> list[Step]:
     opens = campaign.sends_from
     if opens is not None and opens > timezone.now():
         return [Step(_("现在不在发送时段内，%(time)s 继续。") % {"time": clock(opens)})]
-    carriers = [row.relay for row in campaign.carriers.select_related("relay").order_by("pk")]
+    carriers = [carrier.relay for carrier in campaign.carriers.all()]
     steps = [step for step in map(_of_relay, carriers or [campaign.relay]) if step]
     if not steps and campaign.counts.get(DeliveryState.DEFERRED):
         rows = Delivery.objects.filter(campaign=campaign, state=DeliveryState.DEFERRED)
