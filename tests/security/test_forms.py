@@ -42,6 +42,8 @@ def made(form: type[forms.BaseForm], world: World, **more: Any) -> Iterator[form
         "workbooks": Workbook.objects.filter(team=world.team),
         "workbook": world.campaign.workbook,
         "hidden": [],
+        "relays": [world.campaign.relay],
+        "campaign": world.campaign,
         "rights": frozenset(Right),
         "limit": 1000,
     }

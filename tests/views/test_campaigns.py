@@ -94,7 +94,7 @@ def test_a_reader_of_states_sees_no_content(scene, hr, django_assert_max_num_que
     campaign = launched(scene.payslips(hr))
     deliveries(campaign, "accepted", "in_doubt", "failed")
     client = scene.client(Role.VIEWER)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(22):
         page = text(client.get(f"/campaigns/{campaign.pk}/"))
     assert CANARY not in page
     assert "只有获授权的人能看" in page

@@ -55,7 +55,7 @@ def test_a_campaigns_rows_in_few_queries(scene, django_assert_max_num_queries):
     for delivery in deliveries(campaign, *["accepted"] * 60):
         bounce(delivery)
     client = scene.client(Role.VIEWER)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         page = client.get(f"/campaigns/{campaign.pk}/deliveries/")
     assert text(page).count("硬退信") >= 50
     assert addresses(page)[0] == "c0@x.example"
@@ -104,7 +104,7 @@ def test_a_delivery_shows_every_attempt_and_report(scene, django_assert_max_num_
     bounce(delivery, status="5.1.1", text="no such user")
     bounce(delivery, proof="", text="forged")
     client = scene.client(Role.VIEWER)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         page = text(client.get(f"/deliveries/{delivery.pk}/"))
     for words in (
         "451 4.7.1",
