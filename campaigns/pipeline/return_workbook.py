@@ -21,7 +21,7 @@ from campaigns.models import Campaign, ReturnedWorkbook, WorkbookFile
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import Delivery, DeliveryState
 from campaigns.models.signals import announce
-from campaigns.pipeline.report import Reading, Told, told
+from campaigns.pipeline.delivery_words import Reading, Told, told
 from campaigns.problem_texts import problem_sentence
 from campaigns.reasons import sentence
 from campaigns.workbooks.file_child import Notes, annotate_in_child

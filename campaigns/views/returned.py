@@ -27,18 +27,24 @@ _TYPES = {".xlsx": XLSX, ".xlsm": "application/vnd.ms-excel.sheet.macroEnabled.1
 def find(request: HttpRequest, pk: int) -> Campaign:
     """A payslip campaign whose content the user may read and whose file is there."""
     campaign = readable_campaign(request, pk)
-    workbook = campaign.workbook
-    if not campaign.is_payslip or workbook is None or workbook.is_destroyed:
+    if not _has_file(campaign):
         raise Http404
     return campaign
+
+
+def _has_file(campaign: Campaign) -> bool:
+    workbook = campaign.workbook
+    return campaign.is_payslip and workbook is not None and not workbook.is_destroyed
 
 
 @member()
 @require_safe
 @cache_control(private=True, no_store=True)
 def returned(request: HttpRequest, pk: int) -> HttpResponse:
-    """A part of the campaign's page; it polls while a worker makes the file."""
-    return _part(request, find(request, pk))
+    """A part of the campaign's page; it polls while a worker makes the file. Nothing of content that
+    was destroyed."""
+    campaign = readable_campaign(request, pk)
+    return _part(request, campaign) if _has_file(campaign) else HttpResponse()
 
 
 def _part(request: HttpRequest, campaign: Campaign) -> HttpResponse:

@@ -89,6 +89,7 @@ INNER = [
     ("campaigns:campaign_new", False, "relay", "relay", ""),
     ("campaigns:campaign_new", False, "audience", "workbook", "workbook:"),
     ("campaigns:campaign_new", False, "audience", "list", "list:"),
+    ("campaigns:workbook_upload", False, "repairs", "campaign", ""),
     ("campaigns:campaign_edit", True, "template", "template", ""),
     ("campaigns:campaign_edit", True, "relay", "relay", ""),
     ("campaigns:campaign_edit", True, "audience", "workbook", "workbook:"),

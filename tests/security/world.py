@@ -18,6 +18,7 @@ from campaigns.models import (
     PayslipLayout,
     Probe,
     ReplyRule,
+    ReturnedWorkbook,
     Suppression,
 )
 from tests.views.scene import Scene, deliveries
@@ -42,6 +43,10 @@ class World(Scene):
             team=self.team, name="退信", address="b@corp.example", host="pop.corp.example"
         )
         (self.delivery,) = deliveries(self.campaign, "in_doubt")
+        ReturnedWorkbook.objects.create(
+            team=self.team, campaign=self.campaign, language="zh-hans", ended_at=timezone.now(),
+            suffix=".xlsx", sealed=book.data_key.seal(b"PK"),
+        )  # fmt: skip
         blocked = Suppression.objects.create(
             team=self.team, address="gone@x.example", address_key="gone@x.example", reason="manual"
         )
