@@ -8,7 +8,7 @@ from campaigns.models import ContactList, DataKey, ListMember, Workbook, Workboo
 from campaigns.models.workbook import Purpose, ReadingState
 from campaigns.pipeline import import_contacts
 from tests import cast
-from tests.benchmarks import newsletter
+from tests.benchmarks import cpu, newsletter, workbooks
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.tables import Findings
 
@@ -56,7 +56,7 @@ def _row(workbook: Workbook, number: int) -> WorkbookRow:
 
 
 def measure(ground: Ground) -> Findings:
-    """100,000 rows into an empty list, then the same again (all known): rows a second."""
+    """100,000 rows into an empty list, then the same again (all known); and from the upload's bytes on."""
     ground.clear()
     workbook = a_list_workbook(SIZE)
     found = Findings()
@@ -71,4 +71,41 @@ def measure(ground: Ground) -> Findings:
         rows.append([f"{what} contacts", rate])
         found.figures[f"import_{what}_per_second"] = round(rate)
     found.table(f"Importing {SIZE:,} contacts", ["", "rows/s"], rows)
+    _whole_way(ground, found)
     return found
+
+
+def _whole_way(ground: Ground, found: Findings) -> None:
+    """From the bytes of an upload to contacts and members, beside calamine that only reads them."""
+    path = workbooks.a_workbook(ground.folder / "list.xlsx", SIZE)
+    started, clock = time.process_time(), time.perf_counter()
+    assert workbooks.calamine(path) == SIZE
+    reading, clock = time.process_time() - started, time.perf_counter() - clock
+    ground.clear()
+    before = cpu.spent()["PostgreSQL"]
+    cost = workbooks.in_a_process(path, "list")
+    cost["PostgreSQL"] = cpu.spent()["PostgreSQL"] - before
+    assert cost["rows"] == SIZE
+    ground.clear()
+    memory = workbooks.in_a_process(path, "list", "--memory")
+    ours = cost["worker"] + cost["child"]
+    found.figures |= {
+        "import_100k_vs_calamine": round((ours + cost["PostgreSQL"]) / reading, 1),
+        "import_100k_without_postgres_vs_calamine": round(ours / reading, 1),
+        "import_100k_clock_vs_calamine": round(cost["seconds"] / clock, 1),
+        "workbook_peak_mb": round(max(memory["worker_mb"], memory["child_mb"])),
+    }
+    found.table(
+        f"{SIZE:,} × 12 from the upload to the list's members",
+        ["", "seconds"],
+        [
+            ["calamine, reading alone, CPU", reading],
+            ["the child that reads, CPU", cost["child"]],
+            ["the worker, CPU", cost["worker"]],
+            ["PostgreSQL, CPU", cost["PostgreSQL"]],
+            ["by the clock", cost["seconds"]],
+        ],
+    )
+    found.table(
+        "Its memory", ["", "MB"], [["worker", memory["worker_mb"]], ["child", memory["child_mb"]]]
+    )
