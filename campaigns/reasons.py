@@ -150,6 +150,8 @@ _OURS: dict[str, Promise] = {
         "密码里有字母和数字以外的字符，附件无法加密，所以没有发送。请核对这一格。"
     ),
     "attachment_too_large": _("附件太大，没有发送。"),
+    "no_enclosure": _("压缩包里没有这一行的文件，所以没有发送。请补上文件。"),
+    "enclosures_unread": _("压缩包里的文件还没有读完，所以没有发送。"),
     "message_attachment": _("附件的名称不能使用。请改活动的名称。"),
     "document_lines": _("这一行的列太多，做不成附件。"),
     "document_length": _("这一行有一格的文字太长，做不成附件。"),

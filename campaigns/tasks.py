@@ -25,6 +25,7 @@ from campaigns.pipeline import (
     alerts,
     collect,
     domain_check,
+    enclose,
     import_contacts,
     import_suppressions,
     load,
@@ -93,6 +94,8 @@ def tick() -> None:
         read_workbook.delay(workbook_id)
     for workbook_id in import_contacts.waiting():
         import_list.delay(workbook_id)
+    for archive_id in enclose.unread():
+        read_enclosures.delay(archive_id)
     for import_id in import_suppressions.waiting():
         import_suppressed.delay(import_id)
     for returned_id in return_workbook.waiting():
@@ -174,6 +177,11 @@ def check_domain(row_id: int) -> None:
     domain_check.run(row_id)
 
 
+@shared_task(name="campaigns.read_enclosures")
+def read_enclosures(archive_id: int) -> None:
+    enclose.read(archive_id)
+
+
 @shared_task(name="campaigns.retire_workbooks")
 def retire_workbooks() -> None:
     for workbook_id in retention.due():
@@ -227,6 +235,7 @@ def stop_batches(**_rest: Any) -> None:
 _BY_KIND = {
     "tick": tick,
     "read_workbook": read_workbook,
+    "read_enclosures": read_enclosures,
     "import_contacts": import_list,
     "import_suppressions": import_suppressed,
     "return_workbook": make_returned_workbook,

@@ -14,6 +14,7 @@ from campaigns.views import (
     deliveries,
     delivery,
     domains,
+    enclosures,
     grants,
     held_suppressions,
     hours,
@@ -60,6 +61,15 @@ urlpatterns = [
     path("campaigns/<int:pk>/edit/", campaign_new.campaign_edit, name="campaign_edit"),
     path("campaigns/<int:pk>/progress/", campaign.campaign_progress, name="campaign_progress"),
     path("campaigns/<int:pk>/preflight/", campaign.campaign_preflight, name="campaign_preflight"),
+    path("campaigns/<int:pk>/files/", enclosures.enclosures, name="enclosures"),
+    path(
+        "campaigns/<int:pk>/files/progress/",
+        enclosures.enclosures_progress,
+        name="enclosures_progress",
+    ),
+    path(
+        "campaigns/<int:pk>/files/remove/", enclosures.enclosures_remove, name="enclosures_remove"
+    ),
     path("campaigns/<int:pk>/lint/", lint.campaign_lint, name="campaign_lint"),
     path("campaigns/<int:pk>/tests/", campaign.campaign_tests, name="campaign_tests"),
     path("workbooks/<int:pk>/next/", next_month.workbook_next, name="workbook_next"),

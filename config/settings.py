@@ -186,6 +186,8 @@ CONTENT_SECURITY_POLICY = {
 # Uploads -----------------------------------------------------------------------------------------
 
 MAX_WORKBOOK_BYTES = environment.number("MAX_WORKBOOK_BYTES", 30 * 1024 * 1024)
+# A zip of people's own files (pipeline/enclose.py).
+MAX_ARCHIVE_BYTES = environment.number("MAX_ARCHIVE_BYTES", 100 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 # A payroll must not lie about in the system's temporary folder: no handler writes a file. (The page

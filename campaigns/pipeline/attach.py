@@ -69,18 +69,18 @@ class Attacher:
         Raises Unsendable and ContentDestroyed.
         """
         rows = self.rows.of(delivery)
-        files = [self._file(row, part if len(rows) > 1 else 0) for part, row in enumerate(rows, 1)]
-        if sum(len(file.data) for file in files) > LARGEST:
-            raise Unsendable("attachment_too_large", "")
-        return files
+        return [self._file(row, part if len(rows) > 1 else 0) for part, row in enumerate(rows, 1)]
 
-    def _file(self, row: WorkbookRow, part: int) -> Attachment:
-        values = self.rows.values(row)
+    def password(self, row: WorkbookRow) -> str:
+        """What opens this row's files; raises Unsendable with the cell that has none."""
         try:
-            password = self.rule.password(values.get(self.rule.column))
+            return self.rule.password(self.rows.values(row).get(self.rule.column))
         except PasswordFault as fault:
             place = self.rows.place(row, self.column)
             raise Unsendable(NO_PASSWORD[fault.kind], place) from fault
+
+    def _file(self, row: WorkbookRow, part: int) -> Attachment:
+        password = self.password(row)
         try:
             data = self.make(self.slip(row), password)
         except DocumentFault as fault:

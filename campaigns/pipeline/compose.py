@@ -33,7 +33,8 @@ from campaigns.mailer.tokens import Tokens, message_id
 from campaigns.models import Campaign, Delivery, SubscribeForm
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import DeliveryPurpose
-from campaigns.pipeline.attach import Attacher, hint_of
+from campaigns.pipeline.attach import LARGEST, Attacher, hint_of
+from campaigns.pipeline.enclose import encloser_of
 from campaigns.pipeline.layouts import drawn_of
 from campaigns.pipeline.sheet_rows import ADDRESS_FIELD, NAME_FIELD, SheetRows, Unsendable
 from campaigns.pipeline.subscription import MAIL_PURPOSE
@@ -112,6 +113,7 @@ class Composer:
             raise Unsendable("key_unusable", campaign.from_address.rpartition("@")[2]) from fault
         self.rows = SheetRows(campaign) if campaign.workbook else None
         self.attacher = Attacher(campaign, self.rows) if campaign.attachment and self.rows else None
+        self.encloser = encloser_of(campaign, self.rows) if self.rows else None
 
     def compose(self, delivery: Delivery) -> Composed:
         """Renders, builds and signs; raises Unsendable."""
@@ -123,15 +125,31 @@ class Composer:
         return Composed(delivery, self._envelope(delivery, len(content)), content, rendered, files)
 
     def files(self, delivery: Delivery) -> list[Attachment]:
-        """The payslip as a file, where the campaign sends one; raises Unsendable."""
-        if self.attacher is None or delivery.row_id is None:
+        """The payslip as a file, where the campaign sends one, and its person's own; raises Unsendable."""
+        if delivery.row_id is None or not (self.attacher or self.encloser):
             return []
         try:
-            return self.attacher.files(delivery)
+            files = self.attacher.files(delivery) if self.attacher else []
+            files += self._enclosures(delivery)
         except ContentDestroyed as error:
             raise Unsendable("content_destroyed", "") from error
         except AttachmentFault as error:
             raise Unsendable("message_attachment", "") from error
+        if sum(len(file.data) for file in files) > LARGEST:
+            raise Unsendable("attachment_too_large", "")
+        return files
+
+    def _enclosures(self, delivery: Delivery) -> list[Attachment]:
+        """Each row's own files, under that row's password where the archive says so."""
+        encloser, attacher = self.encloser, self.attacher
+        if encloser is None or self.rows is None:
+            return []
+        protect = attacher if encloser.archive.protect else None
+        return [
+            file
+            for row in self.rows.of(delivery)
+            for file in encloser.files(row, protect.password(row) if protect else None)
+        ]
 
     def render(self, delivery: Delivery, *, linked: bool = True) -> Rendered:
         """Subject, HTML and text with this recipient's values; on the slip's own page not `linked` to it."""

@@ -13,6 +13,7 @@ from campaigns.models import (
     Campaign,
     DataKey,
     Delivery,
+    EnclosureArchive,
     ReturnedWorkbook,
     Workbook,
     WorkbookFile,
@@ -50,6 +51,7 @@ def destroy(workbook: Workbook) -> list[Campaign]:
         Workbook.objects.filter(pk=workbook.pk).update(
             sealed_findings=None, columns=[], choices={}, sheets=[], sheet="", import_list=None
         )
+    EnclosureArchive.objects.filter(campaign__workbook=workbook).delete()
     _remove_rows(workbook)
     if not Campaign.objects.filter(workbook=workbook).exists():
         workbook.delete()

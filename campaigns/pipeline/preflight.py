@@ -22,6 +22,7 @@ from campaigns.pipeline.preflight_attachment import attachments
 from campaigns.pipeline.preflight_audience import Audience, audience_of, dead_addresses
 from campaigns.pipeline.preflight_copies import copies
 from campaigns.pipeline.preflight_domain import domain_findings
+from campaigns.pipeline.preflight_enclosures import enclosures
 from campaigns.pipeline.preflight_finding import BLOCK, INFO, WARN, Finding, Place
 from campaigns.pipeline.preflight_layout import layout_findings
 from campaigns.pipeline.preflight_limits import limits
@@ -44,6 +45,7 @@ def check(campaign: Campaign) -> list[Finding]:
         found += audience.findings()
         found += layout_findings(campaign)
         found += attachments(campaign)
+        found += enclosures(campaign)
         found += repeats(campaign)
         found += matched(campaign)
         found += completes(campaign)

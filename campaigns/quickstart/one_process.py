@@ -52,6 +52,10 @@ def worker_and_beat() -> Iterator[None]:
         thread.join(10)
 
 
+def _largest_upload() -> int:
+    return max(settings.MAX_WORKBOOK_BYTES, settings.MAX_ARCHIVE_BYTES)
+
+
 @contextmanager
 def web(host: str, port: int) -> Iterator[int]:
     """The web server in a thread; yields its real port. Raises PortTaken."""
@@ -62,8 +66,8 @@ def web(host: str, port: int) -> Iterator[int]:
             port=port,
             threads=WEB_THREADS,
             # An upload stays in memory: an overflow would lie in clear in the temporary folder.
-            inbuf_overflow=settings.MAX_WORKBOOK_BYTES + 2**20,
-            max_request_body_size=settings.MAX_WORKBOOK_BYTES + 2**20,
+            inbuf_overflow=_largest_upload() + 2**20,
+            max_request_body_size=_largest_upload() + 2**20,
         )
     except OSError as error:
         raise PortTaken(str(port)) from error

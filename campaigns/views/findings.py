@@ -98,6 +98,12 @@ TEXTS: dict[str, Promise] = {
     "sent_copies": _(
         "经“%(relay)s”发出的工资条可能留在这个账号的“已发送”里，能打开它的人都看得到。%(where)s"
     ),
+    "enclosures_rejected": _("员工文件的压缩包不能读取。请换一个，或选“不发这些文件”。"),
+    "enclosures_unread": _("员工文件的压缩包还没有读完。"),
+    "no_enclosure": _("有 %(total)s 行在压缩包里没有文件：这些不会发出，其余照常。"),
+    "enclosures_left": _("压缩包里有 %(total)s 个文件找不到唯一的主人，不会发送。"),
+    "enclosures_too_large": _("有 %(total)s 行的文件合起来超过 10 MB：这些不会发出，其余照常。"),
+    "enclosures_in_clear": _("压缩包里有 %(total)s 个文件没有密码，谁收到邮件都能打开。"),
     "domain_finding": _("域名检查：%(dns)s"),
 }
 

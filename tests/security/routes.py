@@ -68,6 +68,9 @@ NEEDS: dict[str, set[Right]] = {
     "campaigns:campaign_progress": SEE,
     "campaigns:campaign_preflight": PAYSLIPS,
     "campaigns:campaign_lint": PAYSLIPS,
+    "campaigns:enclosures": PAYSLIPS,
+    "campaigns:enclosures_progress": PAYSLIPS,
+    "campaigns:enclosures_remove": PAYSLIPS,
     "campaigns:campaign_tests": PAYSLIPS,
     # Whoever has a grant, whatever his role: World's people without a right have none.
     "campaigns:campaign_preview": PAYSLIPS,
