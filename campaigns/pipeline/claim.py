@@ -287,7 +287,8 @@ WHERE id = %(id)s AND claim_id IN (%(claim)s, %(lead)s) AND state IN ('queued', 
               WHERE c.id = %(claim)s AND c.ended_at IS NULL AND c.lease_until > {clock})
   AND (purpose IN ('test', 'resend') OR EXISTS (
         SELECT 1 FROM campaigns_campaign k
-        WHERE k.id = campaign_id AND k.state = 'running' AND k.hold_reason = ''))
+        WHERE k.id = campaign_id AND k.state = 'running' AND k.hold_reason = ''
+          AND (k.sends_from IS NULL OR k.sends_from <= {clock} AND k.sends_until > {clock})))
 """
 
 

@@ -66,7 +66,9 @@ _BEGAN = """, began AS (
                   AND c.lease_until > clock_timestamp())
       AND (d.purpose IN ('test', 'resend') OR EXISTS (
             SELECT 1 FROM campaigns_campaign k
-            WHERE k.id = d.campaign_id AND k.state = 'running' AND k.hold_reason = ''))
+            WHERE k.id = d.campaign_id AND k.state = 'running' AND k.hold_reason = ''
+              AND (k.sends_from IS NULL
+                   OR k.sends_from <= clock_timestamp() AND k.sends_until > clock_timestamp())))
     RETURNING d.id)
 """
 
