@@ -89,8 +89,10 @@ class AlertChannelForm(forms.ModelForm):
         else:
             self._for_robot(user)
         if self.instance.pk is None:
-            self.initial.setdefault("events", list(AlertKind.values))
-            self.initial.setdefault("name", self.instance.get_kind_display())
+            self.initial |= {
+                "events": list(AlertKind.values),
+                "name": self.instance.get_kind_display(),
+            }
 
     def _for_robot(self, user: User) -> None:
         del self.fields["relay"], self.fields["addresses"]

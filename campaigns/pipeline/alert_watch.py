@@ -17,6 +17,7 @@ from accounts.models import BounceMailbox, Relay
 from campaigns.models import (
     Alert,
     AlertChannel,
+    AlertTelling,
     Campaign,
     CampaignCount,
     CampaignRelay,
@@ -39,6 +40,8 @@ GAP = timedelta(minutes=5)
 # A stop of this length is worth a word, and so are this many in the time.
 LONG_STOP = timedelta(hours=1)
 MANY_STOPS, STOPS_WITHIN = 4, timedelta(hours=6)
+# How long what is over is shown.
+KEPT = timedelta(days=180)
 # A running campaign without a relay for this long.
 NO_RELAY_FOR = timedelta(minutes=30)
 DISK_FREE_SHARE, DISK_FREE_BYTES = 0.05, 1024**3
@@ -95,7 +98,16 @@ def _beat() -> timedelta:
     """Notes that we run; how long nobody did."""
     now, before = timezone.now(), last_beat()
     Heartbeat.objects.update_or_create(name=BEAT, defaults={"at": now})
+    if before is None or before.hour != now.hour:
+        _forget(now)
     return now - before if before else timedelta()
+
+
+def _forget(now: datetime) -> None:
+    """What was over long ago."""
+    Alert.objects.filter(closed_at__lt=now - KEPT).delete()
+    AlertTelling.objects.filter(alert=None, ended_at__lt=now - KEPT).delete()
+    RelayPark.objects.filter(until__lt=now - KEPT).delete()
 
 
 def _causes(gap: timedelta) -> Causes:
