@@ -280,8 +280,8 @@ def end_rows(
 # claims are this worker's alone, and it never asks about a row whose content has left.
 BEGIN = """
 UPDATE campaigns_delivery SET state = 'sending', claim_id = %(claim)s, changed_at = %(now)s,
-    message_id = %(message_id)s
-WHERE id = %(id)s AND claim_id IN (%(claim)s, %(lead)s) AND state IN ('queued', 'deferred', 'sending')
+    message_id = %(next_message_id)s
+WHERE id = %(next)s AND claim_id IN (%(claim)s, %(lead)s) AND state IN ('queued', 'deferred', 'sending')
   AND deliver_until > %(now)s
   AND EXISTS (SELECT 1 FROM campaigns_claim c
               WHERE c.id = %(claim)s AND c.ended_at IS NULL AND c.lease_until > {clock})
@@ -300,16 +300,22 @@ def begin(claim: Claim, delivery: Delivery, lead: Claim | None = None) -> bool:
     claim has one row at most that may be in doubt. False: paused, cancelled, expired or no longer
     ours. It must not be sent. message_commit.py has the same for many at once.
     """
-    values = {
-        "claim": claim.pk,
-        "lead": (lead or claim).pk,
-        "id": delivery.pk,
-        "message_id": delivery.message_id,
-        "now": stamp(timezone.now()),
-    }
+    values = begin_values(claim, delivery, lead or claim)
+    values["now"] = stamp(timezone.now())
     with connection.cursor() as cursor:
         cursor.execute(BEGIN.format(clock=database_clock()), values)
         return cursor.rowcount == 1
+
+
+def begin_values(claim: Claim, delivery: Delivery, lead: Claim) -> dict[str, object]:
+    """The parameters of BEGIN."""
+    return {
+        "claim": claim.pk,
+        "lead": lead.pk,
+        "next": delivery.pk,
+        "next_message_id": delivery.message_id,
+        "now": timezone.now(),
+    }
 
 
 def close_claims(claims: Sequence[Claim]) -> None:

@@ -18,8 +18,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from campaigns.models import Claim, Delivery
-from campaigns.pipeline.claim import begin
-from campaigns.pipeline.clock import stamp
+from campaigns.pipeline.claim import BEGIN, begin, begin_values
+from campaigns.pipeline.clock import database_clock, stamp
 
 # An outcome of content that left is the truth, also where somebody cancelled the row after a crash
 # of the database had lost its `sending`. Such a crash also gives the row back to the claim that took
@@ -72,7 +72,7 @@ _BEGAN = """, began AS (
     RETURNING d.id)
 """
 
-# SQLite: one row at a time.
+# One row: on SQLite, and on PostgreSQL where one connection alone has something to record.
 _END = """
 UPDATE campaigns_delivery AS d
 SET state = %(state)s, claim_id = NULL, attempts = attempts + %(counted)s, due_at = %(due_at)s,
@@ -149,6 +149,28 @@ def _most(rows: Sequence[object]) -> int:
     return most
 
 
+@cache
+def _single_statement(*, begins: bool, durable: bool) -> str:
+    began, number = "", "NULL"
+    if begins:
+        began = f", began AS ({BEGIN.format(clock=database_clock())} RETURNING id)"
+        number = "(SELECT id FROM began)"
+    how = "" if durable else ", set_config('synchronous_commit', 'off', true)"
+    return f"WITH ended AS ({_END}), tried AS ({_TRIED}) {began} SELECT {number}{how}"
+
+
+def _single(
+    values: Values, following: Sequence[tuple[Claim, Delivery]], lead: Claim, *, durable: bool
+) -> set[int]:
+    """What one connection has to record: cheaper than the same by JSON."""
+    parameters = dict(values)
+    for claim, delivery in following:
+        parameters |= begin_values(claim, delivery, lead)
+    statement = _single_statement(begins=bool(following), durable=durable)
+    found = _prepared(statement, parameters)[0]
+    return set() if found is None else {found}
+
+
 def _in_one_statement(
     outcomes: Sequence[Values],
     following: Sequence[tuple[Claim, Delivery]],
@@ -156,6 +178,8 @@ def _in_one_statement(
     *,
     durable: bool,
 ) -> set[int]:
+    if len(outcomes) == 1 and all(claim.pk == outcomes[0]["claim"] for claim, _ in following):
+        return _single(outcomes[0], following, lead, durable=durable)
     parameters = [_json(outcomes)]
     if following:
         now = timezone.now()
@@ -187,7 +211,9 @@ def _plain(value: object) -> str:
     raise TypeError(type(value).__name__)
 
 
-def _prepared(statement: str, parameters: Sequence[object]) -> tuple[Any, ...]:
+def _prepared(
+    statement: str, parameters: Sequence[object] | Mapping[str, object]
+) -> tuple[Any, ...]:
     """One row of a statement that the server parses and plans once a connection.
 
     Django binds parameters on its own side, so that each statement is parsed and planned anew.
