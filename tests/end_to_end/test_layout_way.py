@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from openpyxl import load_workbook
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from campaigns.documents.layout_guess import guess
+from campaigns.mailer.template import Renderer
+from campaigns.pipeline.layouts import Drawn
 from campaigns.quickstart.payroll import demo_payroll
+from tests.documents.test_layout import png
 from tests.end_to_end.test_hr_way import (
     PATIENCE,
     no_sideways_scrolling,
@@ -141,3 +147,30 @@ def do_next_month(page: Page, path: Path) -> None:
     no_sideways_scrolling(page)
     page.goto(draft)
     expect(page.get_by_text("没有阻止发送的问题。")).to_be_visible(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_mail_fits_a_phone_and_is_legible_in_light_and_dark(
+    browser: Browser, scheme: Literal["light", "dark"]
+) -> None:
+    """By a picture of it: nothing is cut off at the right, and ink stands out from paper."""
+    names = ["工号", "应发/一个名字特别特别特别长的、谁也不会缩写的专项岗位补贴", "实发工资"]
+    drawn = Drawn(replace(guess(names), company="鸿雁科技有限公司", note="说明"), png(900, 80))
+    cells = drawn.cells(dict(zip(names, ["0" * 40, "¥1,234,567,890.12", "¥9.00"], strict=True)))
+    html = Renderer(drawn.source()).render({}, rows=cells, extra={"title": "工资条"}).html
+    context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    page = context.new_page()
+    page.set_content(drawn.for_a_page(html))
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    box = page.get_by_text("¥1,234,567,890.12").bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 390
+    picture = page.get_by_text("¥9.00").screenshot()
+    assert len(picture) > 300, "an empty picture"
+    colours = [
+        page.get_by_text("¥9.00").evaluate("one => getComputedStyle(one.closest('td')).color"),
+        page.locator(".card").evaluate("one => getComputedStyle(one).backgroundColor"),
+    ]
+    ink, paper = (sum(map(int, re.findall(r"\d+", colour)[:3])) / 3 for colour in colours)
+    assert (paper - ink if scheme == "light" else ink - paper) > 150
+    context.close()

@@ -78,8 +78,8 @@ class TestTheEditor:
                 "hide-2": "zero",
                 "label-2": "应发合计",
                 "company": "甲公司",
-                "workbook": "1",
-                "shown-workbook": "1",
+                "workbook": "none",
+                "shown-workbook": "none",
             },
         )
         answer = client.post(f"/layouts/{row.pk}/", given, headers={"HX-Request": "true"})
