@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from accounts.models import Membership, Relay, Role, User
 from campaigns.mailer.address import AddressFault, address_key, parse_mailbox
-from campaigns.models import Campaign, ContentGrant, Delivery, MessageTemplate, Workbook
+from campaigns.models import (
+    Campaign,
+    ContentGrant,
+    Delivery,
+    MessageTemplate,
+    PayslipLayout,
+    Workbook,
+)
 from campaigns.models.campaign import Duplicates
 from campaigns.models.delivery import OPEN
 from campaigns.models.template import Kind
@@ -24,29 +31,33 @@ class Unknown(Exception):
 
 @dataclass(frozen=True)
 class Party:
-    """Who sends, through what, with which template; all of one team."""
+    """Who sends, through what, with which template or layout; all of one team."""
 
     user: User
     relay: Relay
-    template: MessageTemplate
+    template: MessageTemplate | None
+    layout: PayslipLayout | None = None
 
 
 def party(*, relay: str, template: str, email: str | None) -> Party:
-    """By their names. Without an address the team's only HR is meant; raises Unknown."""
+    """By their names; `template` may be a layout's. Without an address the team's only HR is meant; raises Unknown."""
     relays = list(Relay.objects.filter(name=relay).select_related("team")[:2])
     if len(relays) != 1:
         raise Unknown("relay" if not relays else "relay_ambiguous", relay)
     team = relays[0].team
     found = MessageTemplate.objects.filter(team=team, name=template, kind=Kind.PAYSLIP).first()
+    layout = None
     if found is None:
-        raise Unknown("template", template)
+        layout = PayslipLayout.objects.filter(team=team, name=template).first()
+        if layout is None:
+            raise Unknown("template", template)
     people = Membership.objects.filter(team=team, role=Role.HR, user__is_active=True)
     if email:
         people = people.filter(user__email__iexact=email)
     users = list(User.objects.filter(pk__in=people.values("user"))[:2])
     if len(users) != 1:
         raise Unknown("user" if not users else "user_ambiguous", email or "")
-    return Party(users[0], relays[0], found)
+    return Party(users[0], relays[0], found, layout)
 
 
 def sender_of(relay: Relay, given: str | None) -> str:
@@ -68,6 +79,7 @@ def campaign_of(
         kind=Kind.PAYSLIP,
         name=name[:150],
         template=by.template,
+        layout=by.layout,
         workbook=workbook,
         relay=by.relay,
         from_address=sender,

@@ -10,11 +10,12 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from accounts.models import Role
-from campaigns.models import Campaign, Delivery
+from accounts.models import Role, Team
+from campaigns.documents.layout_guess import guess
+from campaigns.models import Campaign, Delivery, PayslipLayout
 from campaigns.pipeline import ledger as ledgers
 from campaigns.pipeline import plan, send, sweep
-from campaigns.quickstart.payroll import demo_payroll
+from campaigns.quickstart.payroll import column_names, demo_payroll
 from tests import cast
 from tests.fakes.scripted_relay import RelayOptions, ScriptedRelay
 
@@ -80,6 +81,16 @@ def test_it_sends_one_message_to_each_row(
     assert sorted(message.rcpt_to[0] for message in server.accepted) == [
         f"emp{number:04d}@example.com" for number in range(1, 7)
     ]
+
+
+def test_a_layouts_name_is_a_template_too(
+    payroll: Path, server: ScriptedRelay, workers: None
+) -> None:
+    layout = guess(column_names(), hidden=["姓名", "邮箱"]).as_json()
+    PayslipLayout.objects.create(team=Team.objects.get(), name="排版", content=layout)
+    run(payroll, "--template=排版")
+    assert Campaign.objects.get().frozen_layout["layout"] == layout
+    assert len(server.messages) == 6
 
 
 def test_a_rehearsal_composes_every_row_and_sends_nothing(

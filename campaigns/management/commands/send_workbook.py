@@ -25,7 +25,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
-        parser.add_argument("--template", required=True, help="a payslip template's name")
+        parser.add_argument(
+            "--template", required=True, help="the name of a layout or a payslip template"
+        )
         parser.add_argument("--relay", required=True, help="a relay's name")
         parser.add_argument("--sheet", help="the sheet to read, where there are several")
         parser.add_argument(
@@ -160,7 +162,7 @@ def _unknown(unknown: from_shell.Unknown) -> str:
     sentences = {
         "relay": _("没有名为“%s”的发信账号。"),
         "relay_ambiguous": _("有多个团队的发信账号叫“%s”。"),
-        "template": _("没有名为“%s”的工资条模板。"),
+        "template": _("没有名为“%s”的工资条模板或排版。"),
         "user": _("没有地址为“%s”的人事成员。"),
         "user_ambiguous": _("有多位人事成员，请用 --user 指明。%s"),
         "from_address": _("发件地址“%s”不可用，请用 --from 指明。"),
