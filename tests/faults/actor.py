@@ -15,7 +15,7 @@ import django
 django.setup()
 
 from accounts.models import Relay, RelayLimit  # noqa: E402
-from campaigns.models import Campaign  # noqa: E402
+from campaigns.models import Campaign, CampaignRelay  # noqa: E402
 from campaigns.models.template import Kind  # noqa: E402
 from campaigns.pipeline import control  # noqa: E402
 from tests import cast  # noqa: E402
@@ -29,9 +29,11 @@ def launch(
     kind: str = "payslip",
     relay: dict[str, Any] | None = None,
     limits: dict[str, int] | None = None,
+    other_port: int | None = None,
     **fields: Any,
 ) -> dict[str, int]:
-    """A campaign to `count` recipients through a relay of its own; ids of both."""
+    """A campaign to `count` recipients through a relay of its own; ids of both. With another port
+    a second relay carries half of it."""
     team = cast.a_team(f"公司 {uuid.uuid4().hex[:8]}")
     cast.a_key(team)
     given = {"name": f"中继 {team.pk}", "quota_group": f"faults-{team.pk}"} | (relay or {})
@@ -39,6 +41,11 @@ def launch(
     for window, amount in (limits or {}).items():
         RelayLimit.objects.create(team=team, relay=made, window=window, amount=amount)
     campaign = _draft(made, count, kind, fields)
+    if other_port is not None:
+        second = {"name": "另一个", "quota_group": f"faults-{team.pk}-2"}
+        other = cast.a_relay(team, other_port, **(given | second))
+        for carrier in (made, other):
+            CampaignRelay.objects.create(team=team, campaign=campaign, relay=carrier)
     assert control.launch(campaign, None)
     return {"campaign": campaign.pk, "relay": made.pk}
 
