@@ -86,6 +86,8 @@ class KindOfRelay(forms.ModelForm):
             self.fields["internal_allowed"].help_text = _(
                 "收件方的服务器在内网时才需要。只有系统管理员可以更改。"
             )
+            # There is no login whose own address could stand for all.
+            self.fields["from_addresses"].help_text = _("每行一个地址，或以 @ 开头的整个域名。")
 
     def groups(self) -> Iterator[dict[str, Any]]:
         """Title and bound fields in the order of the page; `closed` ones open where they are wrong."""

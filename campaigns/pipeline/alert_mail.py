@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 
 from django.utils import timezone
 from django.utils.html import escape, linebreaks
@@ -11,6 +10,7 @@ from django.utils.html import escape, linebreaks
 from accounts.models import Relay
 from campaigns.mailer.address import AddressFault, Mailbox
 from campaigns.mailer.message import MessageFault, Skeleton
+from campaigns.mailer.mx import Undeliverable
 from campaigns.mailer.reply import Reply
 from campaigns.mailer.signing import SigningFault
 from campaigns.mailer.smtp import Connection
@@ -20,8 +20,9 @@ from campaigns.mailer.smtp_settings import Timeouts
 from campaigns.models import AlertChannel
 from campaigns.pipeline.compose import signers
 from campaigns.pipeline.ledger import ledger, windows_of
-from campaigns.pipeline.relay_settings import relay_settings
+from campaigns.pipeline.oauth import TokenTrouble
 from campaigns.pipeline.steady_ledger import LedgerAway
+from campaigns.pipeline.ways import connected
 
 # All of them together stay below alert_tell.LEASE. Seconds.
 _TIMEOUTS = Timeouts(
@@ -45,13 +46,14 @@ def send_mail(channel: AlertChannel, title: str, text: str) -> None:
         raise MailFailure("relay_unusable")
     sender = _sender(relay)
     try:
-        settings = replace(relay_settings(relay), timeouts=_TIMEOUTS)
-        with Connection.open(settings) as line:
-            for address in channel.addresses:
+        for address in channel.addresses:
+            with connected(relay, address, _TIMEOUTS) as line:
                 content = _content(channel, sender, address, title, text)
                 _send(line, relay, Envelope(sender, address, size=len(content)), content)
     except RelayFailure as failure:
         raise MailFailure(str(failure.kind)) from None
+    except (TokenTrouble, Undeliverable) as trouble:
+        raise MailFailure(str(trouble.reason)) from None
     except (ContentFailure, EnvelopeRefused):
         raise MailFailure("mail_refused") from None
     except ValueError:

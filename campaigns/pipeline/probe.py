@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import BounceMailbox, Relay, User
 from accounts.secrets import SecretUnreadable
-from campaigns.mailer.address import AddressFault, Mailbox, domain_of
+from campaigns.mailer.address import AddressFault, Mailbox
 from campaigns.mailer.message import MessageFault, Skeleton
 from campaigns.mailer.mx import Undeliverable
 from campaigns.mailer.pop3 import Maildrop
@@ -39,8 +39,8 @@ from campaigns.models.signals import announce
 from campaigns.pipeline import oauth
 from campaigns.pipeline.compose import signers
 from campaigns.pipeline.ledger import ledger, windows_of
-from campaigns.pipeline.relay_settings import maildrop_settings, relay_settings
-from campaigns.pipeline.ways import DirectWay
+from campaigns.pipeline.relay_settings import maildrop_settings
+from campaigns.pipeline.ways import connected
 
 log = logging.getLogger(__name__)
 
@@ -193,8 +193,8 @@ def _probe_relay(probe: Probe, relay: Relay, steps: Steps) -> None:
     sender = sender_of(relay, probe.address)
     order = _order(relay.tls_mode, login=bool(relay.username))
     try:
-        line = _opened(relay, probe.address)
-    except (ValueError, AddressFault):
+        line = connected(relay, probe.address, _SMTP_TIMEOUTS)
+    except ValueError:
         raise Halt("connect", "settings") from None
     except oauth.TokenTrouble as trouble:
         raise Halt("login", str(trouble.reason), trouble.said) from None
@@ -212,13 +212,6 @@ def _probe_relay(probe: Probe, relay: Relay, steps: Steps) -> None:
             _end_permit(relay, permit, used=not isinstance(error, Halt) or error.step == "content")
             raise
         _end_permit(relay, permit, used=began)
-
-
-def _opened(relay: Relay, address: str) -> Connection:
-    """To the relay's server; a direct relay is tried at the servers of the asking person's own domain."""
-    if relay.is_direct:
-        return DirectWay(relay, domain_of(address), _SMTP_TIMEOUTS).opener()()
-    return Connection.open(replace(relay_settings(relay), timeouts=_SMTP_TIMEOUTS))
 
 
 def sender_of(relay: Relay, address: str) -> str:

@@ -17,6 +17,7 @@ import dns.resolver
 from django.utils import timezone
 
 from accounts.models import Relay
+from campaigns.mailer.address import domain_of
 from campaigns.mailer.direct import Exchanges, of_domain
 from campaigns.mailer.domain.lookups import IpAddress, Limits, Lookups, Unanswered
 from campaigns.mailer.mx import Destination, Ourselves, Undeliverable, destination
@@ -145,6 +146,16 @@ class DirectWay:
 
 
 Way = AccountWay | DirectWay
+
+
+def connected(relay: Relay, address: str, timeouts: Timeouts) -> Connection:
+    """One connection for a message to this address, where somebody waits for it.
+
+    Raises `RelayFailure`, `TokenTrouble`, `Undeliverable`, and ValueError for settings or an address that cannot be used.
+    """
+    if relay.is_direct:
+        return DirectWay(relay, domain_of(address), timeouts).opener()()
+    return Connection.open(replace(relay_settings(relay), timeouts=timeouts))
 
 
 def way_of(relay: Relay, claim: Claim) -> Way:

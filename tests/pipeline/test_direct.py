@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts.models import Relay
 from campaigns.models import Attempt, Campaign, Claim, DomainPark, Suppression
 from campaigns.pipeline import claim as claims
-from campaigns.pipeline import send, ways, work
+from campaigns.pipeline import probe, send, ways, work
 from tests import cast
 from tests.fakes.certificates import issue
 from tests.fakes.dns_server import DnsServer, dns_server
@@ -300,3 +300,23 @@ def test_a_domain_that_is_busy_or_parked_starts_no_batch(town: Any) -> None:
     )
     assert list(work.relays_with_work()) == []
     assert claims.open_claim(relay.pk, "w") is None
+
+
+def test_a_direct_relays_test_goes_to_the_asking_persons_own_servers(town: Any) -> None:
+    place = town({"corp.example.com": [[]]})
+    relay = a_direct_relay(place)
+    user = cast.a_user(relay.team)
+    asked = probe.ask(relay, user, user.email)
+    probe.run(asked.pk)
+    asked.refresh_from_db()
+    assert (asked.state, place.took("corp.example.com")) == ("passed", [user.email])
+
+
+def test_a_test_says_that_a_domain_has_no_server(town: Any) -> None:
+    place = town({"a.cn": [[]]})
+    relay = a_direct_relay(place)
+    asked = probe.ask(relay, cast.a_user(relay.team), "me@nowhere.cn")
+    probe.run(asked.pk)
+    asked.refresh_from_db()
+    assert asked.state == "failed"
+    assert asked.steps[-1]["reason"] == "hostunknown"

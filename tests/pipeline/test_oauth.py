@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import BounceMailbox, OAuthLogin, Relay
 from campaigns.mailer.reply_reasons import Reason
-from campaigns.pipeline import collect, oauth, send
+from campaigns.pipeline import collect, oauth, probe, send
 from campaigns.pipeline.oauth import TokenTrouble
 from campaigns.pipeline.relay_settings import maildrop_settings, relay_settings
 from tests import cast
@@ -260,3 +260,13 @@ def test_a_mailbox_is_polled_with_a_token_and_says_why_it_cannot(endpoint: Token
     collect.poll(mailbox.pk)
     mailbox.refresh_from_db()
     assert mailbox.last_error == "token_refused"
+
+
+def test_a_test_of_a_relay_says_that_its_login_was_refused(endpoint: TokenEndpoint) -> None:
+    with relay_that_knows("access-1") as server:
+        _login, relay, _campaign = sending(endpoint, server, refresh_token="dead")
+        asked = probe.ask(relay, cast.a_user(relay.team), "me@corp.example.com")
+        probe.run(asked.pk)
+    asked.refresh_from_db()
+    assert asked.steps[-1]["step"] == "login"
+    assert asked.steps[-1]["reason"] == "token_refused"
