@@ -120,7 +120,7 @@ def _chunks(workbook: Workbook) -> Iterator[_Chunk]:
 
 def _next_rows(workbook: Workbook, after: int) -> list[_Row]:
     # SQLite: no write over 200 ms, the other writers wait for it.
-    size = 10_000 if connection.vendor == "postgresql" else 1000
+    size = 4_000 if connection.vendor == "postgresql" else 1000
     rows = workbook.all_rows.filter(reading=workbook.reading, pk__gt=after).order_by("pk")
     values = rows.values_list("pk", "address", "address_key", "sealed")
     return [_Row(*row) for row in values[:size]]
