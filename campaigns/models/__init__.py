@@ -23,6 +23,7 @@ from campaigns.models.subscribing import SubscribeForm, SubscriptionProof
 from campaigns.models.suppression_import import SuppressionImport
 from campaigns.models.template import MessageTemplate
 from campaigns.models.warm_up import WarmUp
+from campaigns.models.webhook import Webhook, WebhookEvent
 from campaigns.models.workbook import Workbook, WorkbookFile, WorkbookRow
 
 __all__ = [
@@ -68,6 +69,8 @@ __all__ = [
     "Suppression",
     "SuppressionImport",
     "WarmUp",
+    "Webhook",
+    "WebhookEvent",
     "Workbook",
     "WorkbookFile",
     "WorkbookRow",

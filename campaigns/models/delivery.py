@@ -223,6 +223,10 @@ class Attempt(models.Model):
                 name="attempt_refused",
                 condition=models.Q(outcome="refused"),
             ),
+            # A provider's webhook names the message by its own id.
+            models.Index(
+                fields=["remote_id"], name="attempt_remote", condition=~models.Q(remote_id="")
+            ),
             models.Index(
                 fields=["relay", "-started_at"],
                 name="attempt_not_taken",
