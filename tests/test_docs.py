@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import get_commands
-from django.db import connection
 
-from campaigns.pipeline import control
-from tests import cast
 from tests.test_tree import tree
 
 ROOT = Path(__file__).parents[1]
@@ -136,22 +133,3 @@ def test_the_decisions_are_numbered_without_a_gap() -> None:
         text = path.read_text(encoding="utf-8")
         for part in ("**Context.**", "**Decision.**", "**Consequences.**"):
             assert part in text, path.name
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("document", ["docs/operations.md", "docs/operations.zh.md"])
-def test_the_statements_for_a_restored_copy_stop_everything(document: str) -> None:
-    """They are run by an operator in a bad hour: they must fit the tables of today."""
-    relay = cast.a_relay(cast.a_team())
-    payroll = cast.a_payroll(relay.team, ["li@corp.example.com"])
-    running = cast.launched(cast.a_campaign(relay, payroll))
-    waiting = cast.a_campaign(relay, payroll)
-    control.launch(waiting, None)
-    statements = re.search(r"```sql\n(.+?)```", (ROOT / document).read_text("utf-8"), re.DOTALL)
-    assert statements is not None
-    with connection.cursor() as cursor:
-        for statement in statements[1].rstrip().rstrip(";").split(";\n"):
-            cursor.execute(statement)
-    running.refresh_from_db()
-    waiting.refresh_from_db()
-    assert (running.state, waiting.hold_reason) == ("paused", "restored_copy")
