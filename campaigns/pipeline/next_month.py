@@ -17,7 +17,14 @@ from django.db import transaction
 from accounts.models import User
 from campaigns.documents.layout import Layout, from_json
 from campaigns.documents.layout_edit import columns_renamed
-from campaigns.models import Campaign, ContentGrant, PayslipLayout, Workbook
+from campaigns.models import (
+    Campaign,
+    CampaignRelay,
+    ContentGrant,
+    PayslipLayout,
+    SendingHours,
+    Workbook,
+)
 from campaigns.models.campaign import CampaignState
 from campaigns.models.template import Kind
 from campaigns.pipeline import layouts
@@ -32,7 +39,8 @@ SAME_COLUMN = 0.6
 TAKEN = (
     *("template_id", "relay_id", "from_name", "from_address", "reply_to"),
     *("duplicates", "in_doubt_policy", "attachment", "password_tail", "password_hint"),
-    "confirm_days",
+    *("confirm_days", "stop_bounce_percent", "stop_complaint_percent"),
+    *("stop_refusals", "stop_minutes"),
 )
 
 
@@ -228,10 +236,26 @@ def begin(
             **{field: getattr(source, field) for field in TAKEN},
         )
         campaign.save()
+        _share(source, campaign)
         ContentGrant.objects.create(
             team_id=workbook.team_id, user=user, campaign=campaign, granted_by=user
         )
     return campaign
+
+
+def _share(source: Campaign, campaign: Campaign) -> None:
+    """The relays that carried the earlier one together, and its own hours."""
+    for carrier in source.carriers.all():
+        CampaignRelay.objects.create(
+            team_id=campaign.team_id,
+            campaign=campaign,
+            relay_id=carrier.relay_id,
+            weight=carrier.weight,
+        )
+    hours = SendingHours.objects.filter(campaign=source).first()
+    if hours is not None:
+        hours.pk, hours.campaign = None, campaign
+        hours.save(force_insert=True)
 
 
 def _layout(source: Campaign, user: User, renamed: Mapping[str, str]) -> PayslipLayout | None:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import Right
 from campaigns.forms.next_month import BeginForm
-from campaigns.models import Campaign, Workbook
+from campaigns.models import Campaign, SendingHours, Workbook
 from campaigns.models.template import Kind
 from campaigns.models.workbook import Purpose, ReadingState
 from campaigns.pipeline import next_month
@@ -99,6 +99,14 @@ def _page(
         "team": request.team,
     }
     if chosen is not None:
+        source = chosen.source
+        context |= {
+            "carriers": source.carriers.select_related("relay").defer("relay__secret"),
+            "hours": SendingHours.objects.filter(campaign=source).first(),
+            "stops": source.stop_bounce_percent
+            or source.stop_complaint_percent
+            or source.stop_refusals,
+        }
         context["form"] = form or BeginForm(
             initial={"name": chosen.name, "subject": chosen.subject}
         )

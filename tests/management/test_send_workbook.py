@@ -90,7 +90,7 @@ def test_a_layouts_name_is_a_template_too(
     PayslipLayout.objects.create(team=Team.objects.get(), name="排版", content=layout)
     run(payroll, "--template=排版")
     assert Campaign.objects.get().frozen_layout["layout"] == layout
-    assert len(server.messages) == 6
+    assert len(server.accepted) == 6
 
 
 def test_a_rehearsal_composes_every_row_and_sends_nothing(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from campaigns.models import Campaign, PayslipLayout, Workbook
+from campaigns.models import Campaign, CampaignRelay, PayslipLayout, SendingHours, Workbook
 from campaigns.pipeline import control, destroy, layouts, next_month, preflight
 from tests import cast
 
@@ -134,6 +134,18 @@ class TestTheClick:
         assert (draft.state, draft.continues) == ("draft", last)
         assert draft.content_visible_to(hr)
         assert not preflight.blocks([f for f in preflight.check(draft) if f.kind != "public_url"])
+
+    def test_shared_relays_and_own_hours_go_along(self, team, hr, last):
+        other = cast.a_relay(team, name="第二个")
+        for relay, weight in ((last.relay, 3), (other, 1)):
+            CampaignRelay.objects.create(team=team, campaign=last, relay=relay, weight=weight)
+        SendingHours.objects.create(team=team, campaign=last, opens=time(10), zone="Asia/Shanghai")
+        draft = begun(team, hr, book_of(team))
+        assert sorted(draft.carriers.values_list("relay", "weight")) == sorted(
+            [(last.relay_id, 3), (other.pk, 1)]
+        )
+        assert draft.sending_hours.opens == time(10)
+        assert last.sending_hours.opens == time(10)
 
     def test_confirmed_names_go_into_the_layout_and_the_passwords_rule(self, team, hr, last):
         renamed = {"扣款/社保": "扣款/社保费", "工号": "员工工号"}
