@@ -82,6 +82,8 @@ def commands(
     limit = min(filter(None, (offered.size, max_octets)), default=None)
     if limit is not None and envelope.size > limit:
         raise EnvelopeRefused(Reason.TOO_BIG)
+    if envelope.smtputf8 and not offered.smtputf8:
+        raise EnvelopeRefused(Reason.NEEDS_SMTPUTF8)
     if envelope.eight_bit and not offered.eight_bit_mime:
         raise EnvelopeRefused(Reason.NEEDS_8BITMIME)
     return (
@@ -91,8 +93,6 @@ def commands(
 
 
 def _mail_parameters(envelope: Envelope, offered: Capabilities) -> str:
-    if envelope.smtputf8 and not offered.smtputf8:
-        raise EnvelopeRefused(Reason.NEEDS_SMTPUTF8)
     return "".join(
         (
             f" SIZE={envelope.size}" if offered.has_size else "",

@@ -122,7 +122,7 @@ class Composer:
         message = self._message(delivery, rendered, files)
         now = timezone.now()
         content = message.content([signer.sign(message, now=now) for signer in self.signers])
-        return Composed(delivery, self._envelope(delivery, len(content)), content, rendered, files)
+        return Composed(delivery, self._envelope(delivery, content), content, rendered, files)
 
     def files(self, delivery: Delivery) -> list[Attachment]:
         """The payslip as a file, where the campaign sends one, and its person's own; raises Unsendable."""
@@ -241,14 +241,16 @@ class Composer:
         first = known.first()
         return [("In-Reply-To", first), ("References", first)] if first else []
 
-    def _envelope(self, delivery: Delivery, size: int) -> Envelope:
+    def _envelope(self, delivery: Delivery, content: bytes) -> Envelope:
         return Envelope(
             mail_from=self.return_path(self.campaign.pk or 0, delivery.pk or 0),
             rcpt_to=delivery.address,
-            size=size,
+            size=len(content),
             # A returned payslip should hold no more than its headers (RFC 3461 4.3).
             ret_hdrs=self.campaign.is_payslip,
             smtputf8=not delivery.address.isascii(),
+            # Bodies are always encoded; such an address stands in To as it is (RFC 6532).
+            eight_bit=not content.isascii(),
         )
 
     def _unsubscribe_url(self, delivery: Delivery) -> str:
