@@ -40,9 +40,7 @@ class Destinations:
         newest = Claim.objects.filter(relay=self._relay).exclude(domain="").order_by("-pk")
         last = newest.values_list("domain", flat=True).first() or ""
         for owner in self._owners:
-            found = self._between(owner, last, "") or (
-                self._between(owner, "", last) if last else None
-            )
+            found = self._after(owner, last) or (self._after(owner, "") if last else None)
             if found is not None:
                 return found
         return None
@@ -51,14 +49,13 @@ class Destinations:
         """Connections that may be opened to it beside those that are open."""
         return max(0, self._relay.domain_connections - self._open[domain])
 
-    def _between(self, owner: int | None, after: str, until: str) -> str | None:
+    def _after(self, owner: int | None, last: str) -> str | None:
+        """The first one behind it that mail may go to. Order is the database's alone: its collation is not Python's."""
         for _step in range(_MOST_STEPS):
-            domain = self._first(owner, after)
-            if domain is None or (until and domain > until):
-                return None
-            if self._may_go(domain):
+            domain = self._first(owner, last)
+            if domain is None or self._may_go(domain):
                 return domain
-            after = domain
+            last = domain
         return None
 
     def _may_go(self, domain: str) -> bool:
