@@ -33,7 +33,7 @@ Values = Mapping[str, object]
 _FIELDS = """id bigint, claim bigint, lead bigint, team bigint, relay bigint, state text,
     counted smallint, due_at timestamptz, reason text, code smallint, enhanced text,
     started_at timestamptz, ended_at timestamptz, phase text, outcome text, content_began boolean,
-    final boolean, message_id text, text text, sealed text, rule text"""
+    final boolean, message_id text, text text, sealed text, remote text, rule text"""
 _ATTEMPT = """INSERT INTO campaigns_attempt (team_id, delivery_id, relay_id, started_at, ended_at,
     phase, outcome, content_began, code, enhanced, text, sealed_text, remote_id, rule)"""
 
@@ -51,7 +51,7 @@ ended AS (
     RETURNING d.id),
 tried AS ({_ATTEMPT}
     SELECT v.team, v.id, v.relay, v.started_at, v.ended_at, v.phase, v.outcome, v.content_began,
-        v.code, v.enhanced, v.text, decode(v.sealed, 'base64'), '', v.rule
+        v.code, v.enhanced, v.text, decode(v.sealed, 'base64'), v.remote, v.rule
     FROM v {{only}})
 """  # noqa: S608 - made of constants
 # As claim.BEGIN; the row becomes that claim's over whose connection it goes.
@@ -83,7 +83,7 @@ _TRIED = (
     _ATTEMPT
     + """
 VALUES (%(team)s, %(id)s, %(relay)s, %(started_at)s, %(ended_at)s, %(phase)s, %(outcome)s,
-    %(content_began)s, %(code)s, %(enhanced)s, %(text)s, %(sealed)s, '', %(rule)s)
+    %(content_began)s, %(code)s, %(enhanced)s, %(text)s, %(sealed)s, %(remote)s, %(rule)s)
 """
 )
 

@@ -27,6 +27,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Relay
+from campaigns.mailer.remote_id import remote_id
 from campaigns.mailer.reply import Outcome, Phase, Reply, Scope, Verdict
 from campaigns.mailer.retry import next_try
 from campaigns.models import Attempt, Claim, Delivery, RelayPark
@@ -219,6 +220,7 @@ def _values(entry: Entry, lead: Claim) -> Values:
         "message_id": delivery.message_id,
         "text": text,
         "sealed": sealed,
+        "remote": remote_id(reply.text) if reply and state == DeliveryState.ACCEPTED else "",
         "rule": verdict.rule,
     }
 
