@@ -8,7 +8,7 @@ from campaigns.models import Campaign, Workbook
 from campaigns.models.content import ContentDestroyed
 from campaigns.pipeline.match_addresses import address_book, folded
 from campaigns.pipeline.preflight_finding import BLOCK, INFO, WARN, Collected, Finding, Place
-from campaigns.pipeline.repair import overtaken
+from campaigns.pipeline.repair import completed_by, overtaken
 
 
 def matched(campaign: Campaign) -> Iterator[Finding]:
@@ -48,13 +48,14 @@ def _changed(workbook: Workbook, choice: dict) -> Iterator[Finding]:
 
 def completes(campaign: Campaign) -> Iterator[Finding]:
     """A campaign of mended rows: nobody gets a slip again who has it by now."""
-    if campaign.completes is None:
+    first = completed_by(campaign)
+    if first is None:
         return
-    yield Finding("completes", INFO, {"name": campaign.completes.name})
+    yield Finding("completes", INFO, {"name": first.name})
     try:
         numbers = overtaken(campaign)
     except ContentDestroyed:
-        yield Finding("completes_lost", BLOCK, {"name": campaign.completes.name})
+        yield Finding("completes_lost", BLOCK, {"name": first.name})
         return
     found = Collected()
     for number in numbers:

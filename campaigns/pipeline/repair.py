@@ -233,10 +233,10 @@ def overtaken(campaign: Campaign) -> list[int]:
 
     Raises ContentDestroyed.
     """
-    workbook = campaign.workbook
-    if campaign.completes is None or workbook is None:
+    workbook, first = campaign.workbook, completed_by(campaign)
+    if first is None or workbook is None:
         return []
-    family = Family(campaign.completes, without=campaign)
+    family = Family(first, without=campaign)
     names = [column["name"] for column in workbook.columns]
     at = number_column(workbook, names, workbook.findings.get("suggestions", {}))
     found, taken = [], set[int]()
@@ -251,18 +251,27 @@ def overtaken(campaign: Campaign) -> list[int]:
 
 def family_ids(campaign: Campaign) -> set[int]:
     """The campaigns that together are one sending: what it completes, and what else completes that."""
-    return {member.pk for member in _members(campaign)} if campaign.completes_id else set()
+    return {member.pk for member in _members(campaign)} if completed_by(campaign) else set()
+
+
+def completed_by(campaign: Campaign) -> Campaign | None:
+    """The launched campaign that this one completes, also where only its file says so."""
+    mended = campaign.workbook.repairs if campaign.workbook is not None else None
+    found = campaign.completes or mended
+    return found if found is not None and found.launched_at and found.pk != campaign.pk else None
 
 
 def _members(campaign: Campaign) -> list[Campaign]:
     """The first campaign of a family and its launched completions, the oldest first."""
     root, seen = campaign, {campaign.pk}
-    while root.completes is not None and root.completes_id not in seen:
-        root = root.completes
+    while (before := completed_by(root)) is not None and before.pk not in seen:
+        root = before
         seen.add(root.pk)
     members, level = [root], [root.pk]
     while level and len(members) < _MOST_CAMPAIGNS:
-        launched = Campaign.objects.filter(completes__in=level, launched_at__isnull=False)
+        mending = Q(completes__in=level) | Q(workbook__repairs__in=level)
+        launched = Campaign.objects.filter(mending, launched_at__isnull=False)
+        launched = launched.exclude(pk__in=[member.pk for member in members])
         found = list(launched.select_related("workbook__data_key").order_by("pk"))
         members += found
         level = [one.pk for one in found]

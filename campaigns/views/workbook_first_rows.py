@@ -17,6 +17,7 @@ LABELS: dict[str, Promise] = {
     "data": _("收件人"),
     "problem": _("有问题"),
     "skipped": _("略过"),
+    "left": _("不再发"),
     "hidden": _("隐藏"),
     "blank": _("空行"),
 }
@@ -48,7 +49,10 @@ class _Kinds:
         self.header = set(workbook.header_rows)
         self.first_data = max(self.header, default=0) + 1
         self.skipped = {row["row"]: row["why"] for row in findings.get("skipped_rows", ())}
-        self.problems = {row["row"] for row in findings.get("invalid", ())}
+        match, repair = findings.get("match") or {}, findings.get("repair") or {}
+        without = (*match.get("unmatched", ()), *match.get("ambiguous", ()))
+        self.problems = {row["row"] for row in (*findings.get("invalid", ()), *without)}
+        self.left = {row for row, _verdict, _former in repair.get("rows", ())}
         self.by_hand = {
             *workbook.choices.get("skipped", ()),
             *workbook.choices.get("unskipped", ()),
@@ -65,6 +69,8 @@ class _Kinds:
             return "blank"
         if number < self.first_data:
             return "title"
+        if number in self.left:
+            return "left"
         return "problem" if number in self.problems else "data"
 
 
