@@ -232,13 +232,12 @@ def would_catch(rule: Rule, past: Iterable[Past]) -> list[Past]:
     ]
 
 
-_NAMES_SOMEBODY = re.compile(
-    r"<?\S{0,64}@\S{0,255}|\b\d{1,3}(?:\.\d{1,3}){3}\b|\S*[0-9A-Fa-f]{10,}\S*"
-)
+# What differs from reply to reply: an address, a link, an IP address, an id.
+_DIFFERS = re.compile(r"@|://|(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|[0-9A-Fa-f]{10}")
 
 
 def phrase_of(text: str) -> str:
-    """A reply's words as a phrase: addresses, IP addresses and ids, which differ each time, are stars."""
-    phrase = _NAMES_SOMEBODY.sub("*", re.sub(r"https?://\S+", "*", text[:300]))
-    pieces = [piece.strip() for piece in phrase.split("*") if len(piece.strip()) > 2]
+    """A reply's words as a phrase: what differs each time is a star."""
+    words = ["*" if _DIFFERS.search(word) else word for word in text[:300].split()]
+    pieces = [piece.strip() for piece in " ".join(words).split("*") if len(piece.strip()) > 2]
     return " * ".join(pieces[:MAX_PIECES])[:200].strip()
