@@ -283,6 +283,11 @@ def standing(campaign: Campaign) -> list[CampaignStop]:
     return list(stops.defer("relay__secret", "relay__ca_pem").order_by("-at", "-pk"))
 
 
+def number_standing(campaign: Campaign) -> int:
+    """How many stops wait for a person."""
+    return CampaignStop.objects.filter(campaign=campaign, lifted_at=None).count()
+
+
 def lift(stop: CampaignStop, user: User | None) -> bool:
     """One stop of a relay or domain; the campaign's own hold ends by control.resume."""
     with transaction.atomic():

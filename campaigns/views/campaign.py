@@ -15,10 +15,10 @@ from campaigns.forms.campaign import LaunchForm
 from campaigns.models import Attempt, Campaign, Delivery
 from campaigns.models.campaign import CampaignState, Hold
 from campaigns.models.delivery import DeliveryPurpose, DeliveryState
-from campaigns.pipeline import foretell, preflight, preview, release
+from campaigns.pipeline import foretell, preflight, preview, release, stop_rules
 from campaigns.views.access import member
 from campaigns.views.campaigns import row_of
-from campaigns.views.carrying import carrying_shown, may_offer_retry, weights_words
+from campaigns.views.carrying import carrying_shown, may_offer_retry, stops_shown, weights_words
 from campaigns.views.confirmations import counts_shown
 from campaigns.views.findings import duration, moment, shown
 from campaigns.views.found import campaign_of, own_campaign, right_for
@@ -49,6 +49,7 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
         "zone": zone_label(found),
         "hours": hours_words(found),
         "weights": weights_words(found),
+        "stops": stops_shown(found),
         "may_retry": may_act and readable and may_offer_retry(found),
         **(tests_context(found, request) if readable and may_act else {}),
         "is_draft": found.state == CampaignState.DRAFT,
@@ -135,7 +136,8 @@ def foretold_words(found: Campaign) -> str:
 def state_key(found: Campaign) -> str:
     """What decides which buttons a page has."""
     counts = found.counts
-    return f"{found.state}.{found.hold_reason}.{counts.get(DeliveryState.IN_DOUBT, 0)}"
+    doubts, stops = counts.get(DeliveryState.IN_DOUBT, 0), stop_rules.number_standing(found)
+    return f"{found.state}.{found.hold_reason}.{doubts}.{stops}"
 
 
 def zone_label(found: Campaign) -> str:

@@ -27,7 +27,7 @@ EVENTS, NAMED = 10, 5
 
 
 def carrying_shown(campaign: Campaign) -> dict[str, Any]:
-    """The live part: relays with their shares, moves, stops. Nothing for a draft."""
+    """The live part: relays with their shares, and moves. Nothing for a draft."""
     if campaign.state == CampaignState.DRAFT:
         return {}
     carriers = list(campaign.carriers.all())
@@ -35,8 +35,12 @@ def carrying_shown(campaign: Campaign) -> dict[str, Any]:
     return {
         "carriers": [_carrier(carrier, weights) for carrier in carriers],
         "moves": _moves(campaign) if carriers else [],
-        "stops": [_stop(campaign, stop) for stop in stop_rules.standing(campaign)],
     }
+
+
+def stops_shown(campaign: Campaign) -> list[dict[str, Any]]:
+    """What stands still by a rule, with what a person needs to decide."""
+    return [_stop(campaign, stop) for stop in stop_rules.standing(campaign)]
 
 
 def weights_words(campaign: Campaign) -> str:
@@ -100,6 +104,7 @@ def _stop(campaign: Campaign, stop: CampaignStop) -> dict[str, Any]:
     where = {"relay": stop.relay_id, "q": f"@{stop.domain}" if stop.domain else ""}
     return {
         "stop": stop,
+        "dialog": f"lift-{stop.pk}",
         "words": stop_words(stop),
         "scope": scope_words(stop),
         "named": stop_rules.named(stop)[:NAMED],
