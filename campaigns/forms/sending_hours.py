@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Team
 from accounts.models.team import known_time_zone
 from campaigns.models import Campaign, SendingHours
-from campaigns.models.sending_hours import WorkCalendar
+from campaigns.models.sending_hours import WorkCalendar, working_week
 
 
 class SendingHoursForm(forms.ModelForm):
@@ -46,7 +46,11 @@ class SendingHoursForm(forms.ModelForm):
         self.fields["calendar"].choices = WorkCalendar.choices
         self.fields["calendar"].required = False
         if not self.instance.pk:
-            self.initial["zone"] = team.time_zone
+            self.initial = {
+                "zone": team.time_zone,
+                "weekdays": working_week(),
+                **self.initial,
+            }
         del self.fields["any_time" if campaign is None else "payslips"]
 
     def clean(self) -> dict[str, Any]:

@@ -198,6 +198,12 @@ OFFICE = {
 }
 
 
+def test_the_form_begins_with_the_working_week_and_the_teams_zone(scene, client):
+    form = client.get("/hours/").context["form"]
+    assert form["weekdays"].value() == [0, 1, 2, 3, 4]
+    assert form["zone"].value() == scene.team.time_zone
+
+
 def test_a_teams_default_is_shown_on_its_campaigns(scene, client):
     assert client.post("/hours/", OFFICE).status_code == 302
     letter = scene.newsletter()
