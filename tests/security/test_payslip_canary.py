@@ -11,6 +11,7 @@ import base64
 import contextlib
 import email
 import email.policy
+import io
 import json
 import re
 import socket
@@ -23,6 +24,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from msoffcrypto.format.ooxml import OOXMLFile
 
 from tests.end_to_end.site import ROOT, LiveSite
 from tests.fakes.relay_script import Rule, Say
@@ -37,6 +39,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 SALARY, NAME = "8888.88", "金丝雀"
 SECRET, PASSWORD = "canary-relay-secret", "canary-login-password"
+OPENING, WRONG = "canary-opens-the-workbook", "canary-does-not-open-it"
 ADDRESS = "canary.person@staff.example.com"
 STAFF = ("canary.person", "quoted", "later", "bounced", "broken")
 # Where an address is kept in clear by design: the ledger of who got what (docs/architecture.md).
@@ -155,13 +158,17 @@ def the_whole_way(site: LiveSite, relay: ScriptedRelay, maildrop: ScriptedPop3) 
         (f"G{n}", f"{NAME}{n}", f"{local}@staff.example.com", "9999.00", SALARY)
         for n, local in enumerate(STAFF)
     ]
-    uploaded = hr.upload("/workbooks/upload/", f"{NAME}.xlsx", payroll(people), purpose="payslip")
+    data = protected(payroll(people))
+    uploaded = hr.upload("/workbooks/upload/", f"{NAME}.xlsx", data, purpose="payslip")
     assert uploaded.status == 302, uploaded.text
     page = uploaded.location
+    unlock(site, hr, page)
     assert becomes_true(lambda: SALARY in hr.get(page).text, seconds=40, every=0.3), site.log(
         "worker"
     )
-    assert hr.post(f"{page}confirm/", reading="1").status == 302
+    # The first reading ended with the question for the password.
+    assert hr.post(f"{page}mark/", reading="2", act="leave", row="2").status == 302
+    assert hr.post(f"{page}confirm/", reading="2").status == 302
     assert hr.get(f"{page}rows/").status == 200
 
     number = page.strip("/").rpartition("/")[2]
@@ -202,7 +209,36 @@ def the_whole_way(site: LiveSite, relay: ScriptedRelay, maildrop: ScriptedPop3) 
     for path in (f"{campaign}result/", f"{campaign}deliveries/", "/deliveries/", campaign, "/"):
         assert hr.get(path).status == 200, path
     look_at_deliveries(site, hr)
+    take_back(site, hr, campaign)
     return hr
+
+
+def protected(data: bytes) -> bytes:
+    """As Excel saves it with a password (MS-OFFCRYPTO, agile encryption)."""
+    target = io.BytesIO()
+    OOXMLFile(io.BytesIO(data)).encrypt(OPENING, target)
+    return target.getvalue()
+
+
+def unlock(site: LiveSite, hr: Visitor, page: str) -> None:
+    """The wrong password, twice, and the right one."""
+    asks = "这个文件有打开密码"
+    assert becomes_true(lambda: asks in hr.get(page).text, seconds=40, every=0.3), site.log(
+        "worker"
+    )
+    refused = hr.post(f"{page}unlock/", password=WRONG)
+    assert (refused.status, WRONG in refused.text) == (422, False)
+    hr.post(f"{page}unlock/", password=WRONG)
+    assert hr.post(f"{page}unlock/", password=OPENING).status == 302
+
+
+def take_back(site: LiveSite, hr: Visitor, campaign: str) -> None:
+    """HR's own workbook with the results, made by a worker."""
+    assert hr.post(f"{campaign}workbook/make/").status == 302
+    file = f"{campaign}workbook/file/"
+    assert becomes_true(lambda: hr.get(file).status == 200, seconds=30, every=0.3), site.log(
+        "worker"
+    )
 
 
 def found_company(site: LiveSite, port: int, mailbox_port: int) -> dict[str, int]:
@@ -273,16 +309,17 @@ def test_a_salary_is_in_the_mail_and_nowhere_else(
     assert SALARY in received
     assert NAME in received
 
-    everywhere = (SALARY, NAME, SECRET, PASSWORD, ADDRESS)
+    secrets = (SECRET, PASSWORD, OPENING, WRONG)
+    everywhere = (SALARY, NAME, ADDRESS, *secrets)
     for name in ("web", "worker", "beat"):
-        assert hits(live_site.log(name).encode(), (SALARY, NAME, SECRET, PASSWORD)) == [], name
+        assert hits(live_site.log(name).encode(), (SALARY, NAME, *secrets)) == [], name
     assert "GET /campaigns/" in live_site.log("web"), "the access log was on"
     assert "ValueError" in live_site.log("web"), "the forced failure was logged"
     assert hits(monitor.with_bodies(), everywhere) == []
     assert "_auth_user_id" in sessions
     assert hits(sessions.encode(), everywhere) == []
     assert hits("\n".join(hr.jar).encode(), everywhere) == []
-    assert hits(tree(live_site.folder, but=temporary), (SALARY, NAME, SECRET, PASSWORD)) == []
+    assert hits(tree(live_site.folder, but=temporary), (SALARY, NAME, *secrets)) == []
     assert temporary.stat().st_mtime_ns == untouched, "a file was there for a while"
     check_database(live_site)
 
@@ -316,7 +353,7 @@ def check_database(site: LiveSite) -> None:
     assert hits(dump["campaigns_delivery"], (ADDRESS,)), "the dump holds what it should"
     assert b"Your message says" not in b"".join(dump.values())
     for table, rows in dump.items():
-        assert hits(rows, (SALARY, SECRET, PASSWORD)) == [], table
+        assert hits(rows, (SALARY, SECRET, PASSWORD, OPENING, WRONG)) == [], table
         # The name of an uploaded file is no content of it, but this one was chosen to be found.
         if table != "campaigns_workbook":
             assert hits(rows, (NAME,)) == [], table
