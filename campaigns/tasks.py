@@ -39,6 +39,7 @@ from campaigns.pipeline import (
     send,
     sending_hours,
     sweep,
+    webhook,
     work,
 )
 from config.celery import app
@@ -94,6 +95,8 @@ def tick() -> None:
         read_workbook.delay(workbook_id)
     for workbook_id in import_contacts.waiting():
         import_list.delay(workbook_id)
+    if webhook.is_waiting():
+        read_events.delay()
     for archive_id in enclose.unread():
         read_enclosures.delay(archive_id)
     for import_id in import_suppressions.waiting():
@@ -177,6 +180,11 @@ def check_domain(row_id: int) -> None:
     domain_check.run(row_id)
 
 
+@shared_task(name="campaigns.read_events")
+def read_events() -> None:
+    webhook.read_waiting()
+
+
 @shared_task(name="campaigns.read_enclosures")
 def read_enclosures(archive_id: int) -> None:
     enclose.read(archive_id)
@@ -236,6 +244,7 @@ _BY_KIND = {
     "tick": tick,
     "read_workbook": read_workbook,
     "read_enclosures": read_enclosures,
+    "read_events": read_events,
     "import_contacts": import_list,
     "import_suppressions": import_suppressed,
     "return_workbook": make_returned_workbook,

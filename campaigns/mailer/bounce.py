@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 from campaigns.mailer.bounces import returned
 from campaigns.mailer.bounces.addresses import addresses_in
-from campaigns.mailer.bounces.decide import decide
+from campaigns.mailer.bounces.amazonsns import read_notification
+from campaigns.mailer.bounces.decide import decide, notified
 from campaigns.mailer.bounces.parts import Part, read_parts
 from campaigns.mailer.bounces.reading import readable
 from campaigns.mailer.bounces.report import Kind, Recipient
 
-__all__ = ["Kind", "Recipient", "Report", "read"]
+__all__ = ["Kind", "Recipient", "Report", "read", "read_event"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,20 @@ def read(raw: bytes) -> Report:
         diagnostic=found.diagnostic[:2000],
         human_text=" ".join(reading.said[:4000].split())[:500],
         original_addresses=found.originals,
+    )
+
+
+def read_event(text: str) -> Report | None:
+    """What Amazon's JSON says of a message, wherever it came from; None for other text. Never raises."""
+    notification = read_notification(text)
+    if notification is None:
+        return None
+    found = notified(notification)
+    return Report(
+        kind=found.kind,
+        recipients=found.recipients,
+        returned_message_id=f"<{notification.message_id}>" if notification.message_id else "",
+        diagnostic=found.diagnostic[:2000],
     )
 
 

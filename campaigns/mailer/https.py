@@ -86,9 +86,32 @@ def post(
         octets = urlencode(body).encode("ascii")
         given["Content-Type"] = "application/x-www-form-urlencoded"
     sock = _connected(parts, allow_private, seconds, resolver, connector, ca_pem=ca_pem)
+    return _answer(sock, parts, seconds, octets, given)
+
+
+def get(
+    url: str,
+    *,
+    seconds: float = 20.0,
+    resolver: Resolver = resolve,
+    connector: Connector = connect_tcp,
+) -> Answer:
+    """A GET of an address in the public internet; as `post` otherwise."""
+    parts = checked(url, allow_private=False)
+    sock = _connected(parts, False, seconds, resolver, connector, ca_pem=None)
+    return _answer(sock, parts, seconds, None, {"Connection": "close"})
+
+
+def _answer(
+    sock: socket.socket,
+    parts: SplitResult,
+    seconds: float,
+    octets: bytes | None,
+    headers: Mapping[str, str],
+) -> Answer:
     with contextlib.closing(sock), _cut_after(sock, seconds) as cut:
         try:
-            answer = _exchange(sock, parts, octets, given)
+            answer = _exchange(sock, parts, octets, headers)
         except (OSError, http.client.HTTPException) as error:
             late = cut.is_set() or isinstance(error, TimeoutError)
             raise PostFailure("timed_out" if late else "protocol") from None
@@ -149,12 +172,12 @@ def _cut_after(sock: socket.socket, seconds: float) -> Iterator[threading.Event]
 
 
 def _exchange(
-    sock: socket.socket, parts: SplitResult, octets: bytes, headers: Mapping[str, str]
+    sock: socket.socket, parts: SplitResult, octets: bytes | None, headers: Mapping[str, str]
 ) -> Answer:
     client = http.client.HTTPConnection(parts.hostname or "", parts.port)
     client.sock, client.auto_open = sock, 0
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    client.request("POST", target, octets, dict(headers))
+    client.request("GET" if octets is None else "POST", target, octets, dict(headers))
     with client.getresponse() as answer:
         body = answer.read(MAX_BODY + 1)
         if len(body) > MAX_BODY:

@@ -34,7 +34,7 @@ class Webhook(models.Model):
     topic = models.CharField(max_length=300, blank=True)
     confirmed_at = models.DateTimeField(null=True, blank=True)
     last_event_at = models.DateTimeField(null=True, blank=True)
-    # Why the last call was not believed: a code of campaigns/reasons.py.
+    # Why the last call was not believed: a code of views/hooks.py.
     last_refusal = models.CharField(max_length=40, blank=True)
     last_refusal_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

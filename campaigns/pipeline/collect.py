@@ -27,7 +27,7 @@ from campaigns.mailer.pop3_errors import NEEDS_PERSON, MaildropFailure, Phase, P
 from campaigns.models import MaildropMessage
 from campaigns.pipeline import oauth, restored
 from campaigns.pipeline.poll_lease import PollLease
-from campaigns.pipeline.recording import BROKE, FLOODED, PENDING, judge, postpone, record
+from campaigns.pipeline.recording import BROKE, FLOODED, PENDING, Source, judge, postpone, record
 from campaigns.pipeline.relay_settings import maildrop_settings
 
 log = logging.getLogger(__name__)
@@ -198,7 +198,7 @@ class Session:
             postpone(self.mailbox, uidl, FLOODED if flooded else BROKE)
             raise
         try:
-            return record(self.mailbox, uidl, judge(self.mailbox, bounce.read(raw)))
+            return record(self.mailbox, uidl, judge(Source.of(self.mailbox), bounce.read(raw)))
         except _AWAY:
             raise
         except Exception as error:

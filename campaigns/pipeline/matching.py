@@ -15,8 +15,9 @@ from django.db.models import QuerySet
 
 from campaigns.mailer.address import AddressFault, address_key
 from campaigns.mailer.bounce import Recipient, Report
+from campaigns.mailer.remote_id import remote_id_of
 from campaigns.mailer.return_path import ReturnPath
-from campaigns.models import Delivery, Suppression
+from campaigns.models import Attempt, Delivery, Suppression
 from campaigns.models.delivery import ERASED_DOMAIN, DeliveryPurpose, DeliveryState
 from campaigns.models.feedback import Proof, SuppressionReason
 from campaigns.pipeline.compose import tokens
@@ -148,12 +149,18 @@ def _signed_delivery(team_id: int, report: Report) -> Delivery | None:
 
 
 def _quoted_deliveries(team_id: int, returned_message_id: str) -> dict[str, Delivery]:
-    """The deliveries that carried this Message-ID, by their recipient's key."""
+    """The deliveries that carried this Message-ID, or were given it by their relay, by their
+    recipient's key."""
     found = _MESSAGE_ID.search(returned_message_id)
     if found is None:
         return {}
-    sent = _deliveries(team_id).filter(message_id=found[0]).order_by("pk")
-    return {delivery.address_key: delivery for delivery in sent}
+    mine = _deliveries(team_id)
+    if remote := remote_id_of(found[0]):
+        attempts = Attempt.objects.filter(team=team_id, remote_id=remote)
+        sent = mine.filter(pk__in=attempts.values("delivery"))
+    else:
+        sent = mine.filter(message_id=found[0])
+    return {delivery.address_key: delivery for delivery in sent.order_by("pk")}
 
 
 def _deliveries(team_id: int) -> QuerySet[Delivery]:

@@ -56,20 +56,33 @@ class Judged:
     leaving: Subscription | None = None
 
 
-def judge(mailbox: BounceMailbox, report: Report) -> Judged:
+@dataclass(frozen=True)
+class Source:
+    """Where a report came from. `exclusive`: nothing else comes there, so that nothing is private."""
+
+    team_id: int
+    exclusive: bool
+    mailbox: BounceMailbox | None = None
+
+    @classmethod
+    def of(cls, mailbox: BounceMailbox) -> Source:
+        return cls(mailbox.team_id, mailbox.exclusive, mailbox)
+
+
+def judge(source: Source, report: Report) -> Judged:
     """What is to be written about a message; reads the database and writes nothing."""
-    if report.kind not in _REPORTS and (left := leaving(mailbox.team_id, report)):
-        return _unsubscribing(mailbox, left)
-    matches = match(mailbox.team_id, report)
-    kept = without_erased(mailbox.team_id, matches)
+    if report.kind not in _REPORTS and (left := leaving(source.team_id, report)):
+        return _unsubscribing(source, left)
+    matches = match(source.team_id, report)
+    kept = without_erased(source.team_id, matches)
     proven = any(found.proven for found in matches)
-    if mailbox.exclusive:
+    if source.exclusive:
         ours = report.kind in _UNDERSTOOD
     else:
         ours = report.kind in _REPORTS and proven
         kept = [found for found in kept if _concerns_us(report, found)]
     rows = [
-        _feedback(mailbox, report, found, with_text=mailbox.exclusive or (ours and found.proven))
+        _feedback(source, report, found, with_text=source.exclusive or (ours and found.proven))
         for found in kept
     ]
     return Judged(report.kind, ours, rows, kept)
@@ -92,24 +105,29 @@ def record(mailbox: BounceMailbox, uidl: str, judged: Judged) -> bool:
         )
         if not created and not _settle(row, judged):
             return row.ours
-        newly = _first_bounces(judged.rows)
-        Feedback.objects.bulk_create(judged.rows)
-        for delivery, reason, note in _effects(judged):
-            suppress(delivery, reason, note=note)
-        suppress_soft(_softly_bounced(judged))
-        counts.apply(newly)
-        if judged.leaving is not None:
-            unsubscribe(judged.leaving, how=BY_MAIL)
+        apply(judged)
     return judged.ours
 
 
-def _unsubscribing(mailbox: BounceMailbox, left: Subscription) -> Judged:
+def apply(judged: Judged) -> None:
+    """Writes the report and all that follows from it, in the transaction of whoever calls."""
+    newly = _first_bounces(judged.rows)
+    Feedback.objects.bulk_create(judged.rows)
+    for delivery, reason, note in _effects(judged):
+        suppress(delivery, reason, note=note)
+    suppress_soft(_softly_bounced(judged))
+    counts.apply(newly)
+    if judged.leaving is not None:
+        unsubscribe(judged.leaving, how=BY_MAIL)
+
+
+def _unsubscribing(source: Source, left: Subscription) -> Judged:
     """What the mail says is its writer's own, and nothing of it is kept."""
     delivery = left.delivery
     row = Feedback(
-        team_id=mailbox.team_id,
+        team_id=source.team_id,
         kind=FeedbackKind.UNSUBSCRIBE,
-        mailbox=mailbox,
+        mailbox=source.mailbox,
         delivery=delivery,
         campaign=delivery.campaign,
         proof=Proof.RETURN_PATH,
@@ -157,16 +175,16 @@ def _kind(report: Report, recipient: Recipient | None) -> FeedbackKind:
     return _KINDS.get(report.kind, FeedbackKind.UNRECOGNISED)
 
 
-def _feedback(mailbox: BounceMailbox, report: Report, found: Match, *, with_text: bool) -> Feedback:
+def _feedback(source: Source, report: Report, found: Match, *, with_text: bool) -> Feedback:
     recipient, delivery = found.recipient, found.delivery
     kind = _kind(report, recipient)
     address = recipient.address if recipient else delivery.address if delivery else ""
-    text, sealed = _text(mailbox, report, found) if with_text else ("", None)
+    text, sealed = _text(source, report, found) if with_text else ("", None)
     reason = report.diagnostic if report.kind == "feedback" else recipient and recipient.reason
     return Feedback(
-        team_id=mailbox.team_id,
+        team_id=source.team_id,
         kind=kind,
-        mailbox=mailbox,
+        mailbox=source.mailbox,
         delivery=delivery,
         campaign=delivery.campaign if delivery else None,
         proof=found.proof,
@@ -180,7 +198,7 @@ def _feedback(mailbox: BounceMailbox, report: Report, found: Match, *, with_text
     )
 
 
-def _text(mailbox: BounceMailbox, report: Report, found: Match) -> tuple[str, bytes | None]:
+def _text(source: Source, report: Report, found: Match) -> tuple[str, bytes | None]:
     """The server's reply and the start of what is said, in clear or sealed.
 
     Both may quote the message: without a proof that this is no payslip, a team that sends payslips
@@ -189,7 +207,7 @@ def _text(mailbox: BounceMailbox, report: Report, found: Match) -> tuple[str, by
     parts = () if report.kind == "feedback" else (report.diagnostic,)
     text = _clean("\n".join(filter(None, (*parts, report.human_text))))
     if not found.proven or found.delivery is None:
-        return ("" if _sends_payslips(mailbox.team_id) else text), None
+        return ("" if _sends_payslips(source.team_id) else text), None
     campaign = found.delivery.campaign
     if not campaign.is_payslip:
         return text, None

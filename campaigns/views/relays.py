@@ -21,6 +21,7 @@ from campaigns.models.signals import announce
 from campaigns.pipeline import probe as probing
 from campaigns.pipeline.usage import fills_of
 from campaigns.reasons import sentence
+from campaigns.views import hooks
 from campaigns.views.access import member
 from campaigns.views.found import named
 from campaigns.views.parks import lately, why_parked
@@ -95,6 +96,7 @@ def relay(request: HttpRequest, pk: int) -> HttpResponse:
         "in_use": _is_used(stored),
         "lately": lately(stored),
         **beside(stored),
+        **hooks.beside(request, stored),
     }
     return render(
         request, "campaigns/relays/relay.html", context, status=422 if form.is_bound else 200

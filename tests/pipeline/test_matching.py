@@ -16,7 +16,7 @@ from campaigns.models.feedback import FeedbackKind, Proof, SuppressionReason
 from campaigns.models.template import Kind
 from campaigns.pipeline.compose import tokens
 from campaigns.pipeline.counts import BOUNCED
-from campaigns.pipeline.recording import judge, record
+from campaigns.pipeline.recording import Source, judge, record
 from tests.pipeline import returned_mail as mail
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -41,7 +41,7 @@ def news(team: Team) -> Campaign:
 
 def take(mailbox: BounceMailbox, raw: bytes, uidl: str = "1") -> bool:
     """Judges and records one message; whether it may be deleted."""
-    return record(mailbox, uidl, judge(mailbox, bounce.read(raw)))
+    return record(mailbox, uidl, judge(Source.of(mailbox), bounce.read(raw)))
 
 
 def test_a_hard_bounce_to_the_signed_return_path_suppresses_the_address(

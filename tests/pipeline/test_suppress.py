@@ -42,7 +42,7 @@ def mailbox(team: Team) -> BounceMailbox:
 def bounce(mailbox: BounceMailbox, delivery: Delivery, **how: str) -> None:
     report = read(a_bounce(delivery.address, to=return_path(delivery), **how))
     number = Feedback.objects.count()
-    recording.record(mailbox, f"u{number}", recording.judge(mailbox, report))
+    recording.record(mailbox, f"u{number}", recording.judge(recording.Source.of(mailbox), report))
 
 
 def deliveries(team: Team, number: int, address: str = "li@corp.example") -> list[Delivery]:

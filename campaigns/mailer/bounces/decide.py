@@ -39,7 +39,7 @@ def decide(reading: Reading) -> Found:
     if is_disposition(part):
         return Found("autoreply")
     if notification := amazonsns.read_notification(reading.whole):
-        return _notified(notification)
+        return notified(notification)
     found = _by_status(reading) if reading.status and _is_report(reading) else None
     return found or _by_prose(reading)
 
@@ -70,7 +70,8 @@ def _feedback(reading: Reading) -> Found:
     return Found("feedback", recipients, report.feedback_type, report.user_agent)
 
 
-def _notified(notification: amazonsns.Notification) -> Found:
+def notified(notification: amazonsns.Notification) -> Found:
+    """What Amazon's JSON says, by mail or by webhook."""
     recipients = tuple(_notified_of(n, notification.kind) for n in notification.recipients)
     kind: Kind = notification.kind if recipients else "unrecognised"
     return Found(kind, recipients, next((n.diagnostic for n in notification.recipients), ""))
