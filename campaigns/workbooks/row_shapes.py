@@ -14,21 +14,25 @@ from dataclasses import dataclass
 
 #: A text without what XML forbids or rewrites, and without the two signs that begin something else.
 _TEXT = r"[^<&\x00-\x08\x0b-\x1f]"
-_ATTRIBUTES = r'(?: [a-zA-Z0-9:]+="[^"<>&\x00-\x1f]*")*+'
+_ATTRIBUTES = r'(?: [a-zA-Z0-9:]+="[^"<>&\x00-\x1f]*")*'
 _ROW = re.compile(rf'<row r="[0-9]{{1,7}}"{_ATTRIBUTES}>(.*)</row>\Z', re.S)
 #: A formula beside its stored value changes nothing, unless it is a hyperlink.
-_FORMULA = rf"(?:<f{_ATTRIBUTES}(?:/>|>(?![^<]*[Hh][Yy][Pp][Ee][Rr]){_TEXT}*+</f>))?+"
-_INLINE = rf'<is><t(?: xml:space="preserve")?>({_TEXT}*+)</t></is>'
+_FORMULA = rf"(?:<f{_ATTRIBUTES}(?:/>|>(?![^<]*[Hh][Yy][Pp][Ee][Rr]){_TEXT}*</f>))?"
+_INLINE = rf'<is><t(?: xml:space="preserve")?>({_TEXT}*)</t></is>'
 _CELL = re.compile(
-    rf'<c r="([A-Z]{{1,3}})[0-9]{{1,7}}"({_ATTRIBUTES})(?:/>|>(?:{_FORMULA}<v>{_TEXT}++</v>|{_INLINE})</c>)'
+    rf'<c r="([A-Z]{{1,3}})[0-9]{{1,7}}"({_ATTRIBUTES})(?:/>|>(?:{_FORMULA}<v>{_TEXT}+</v>|{_INLINE})</c>)'
 )
+_STYLE = re.compile(r' s="[0-9]{1,6}"')
 _ATTRIBUTE = re.compile(r' ([a-zA-Z0-9:]+)="([^"]*)"')
 _END = "</row>"
 _END_BYTES = b"</row>"
 _MOST_COLUMNS = 200
 _MOST_SHAPES = 8
-#: A sheet whose rows go on teaching without being alike is left to the parser.
-_MOST_LESSONS = 400
+#: A lesson costs as much as parsing some twenty rows: more of them must have been worth it.
+_TRUSTED_LESSONS = 16
+_ROWS_A_LESSON = 50
+#: A sheet of which most rows are left to the parser is left to it altogether.
+_TRUSTED_MISSES = 100
 #: A row longer than this is not waited for.
 _LONGEST_ROW = 1 << 20
 
@@ -40,15 +44,29 @@ class Kind:
     attributes: str
     #: The t attribute; "inlineStr" for whatever has an <is>.
     type: str
-    style: str | None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it shows the same in any style."""
+        return self.type in ("s", "inlineStr")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Where a match's groups() have a column's value and style; None stands there for an empty cell."""
+
+    column: int
+    type: str
+    value: int
+    style: int
 
 
 @dataclass(slots=True, eq=False)
 class Shape:
-    """Group 1 is the row's number; each further group a column's value, None where there is none."""
+    """The first group is the row's number; texts have no style, and 0 for its place."""
 
     match: Callable[[str, int], re.Match[str] | None]
-    columns: tuple[tuple[int, Kind], ...]
+    columns: tuple[Column, ...]
 
 
 Taken = tuple[Shape, re.Match[str]]
@@ -62,13 +80,18 @@ class RowShapes:
         self._shapes: list[Shape] = []
         self._known: dict[str, Kind] = {}
         self._lessons = 0
+        self._taken = self._missed = 0
 
     def split(self, text: str) -> Iterator[Taken | str]:
         """`text`, which ends behind a row, as rows of known shape and whatever lies between them."""
         at = done = 0
+        if self._missed > _TRUSTED_MISSES + self._taken:
+            yield text
+            return
         while (start := text.find("<row ", at)) >= 0:
             taken = self._match(text, start)
             if taken is None:
+                self._missed += 1
                 at = text.find(_END, start) + len(_END)
                 continue
             if done < start:
@@ -81,10 +104,11 @@ class RowShapes:
     def _match(self, text: str, start: int) -> Taken | None:
         for at, shape in enumerate(self._shapes):
             if match := shape.match(text, start):
+                self._taken += 1
                 if at:
                     self._shapes.insert(0, self._shapes.pop(at))
                 return shape, match
-        if self._lessons >= _MOST_LESSONS:
+        if self._lessons >= _TRUSTED_LESSONS + self._taken // _ROWS_A_LESSON:
             return None
         self._lessons += 1
         learnt = self._learn(text[start : text.find(_END, start) + len(_END)])
@@ -114,23 +138,32 @@ class RowShapes:
         if not 0 < len(ordered) <= _MOST_COLUMNS:
             return None
         cells = "".join(_pattern(letters, self._known[letters]) for _, letters in ordered)
+        columns, at = [], 1
+        for column, letters in ordered:
+            kind = self._known[letters]
+            style = 0 if kind.is_text else at
+            at += 1 if kind.is_text else 2
+            columns.append(Column(column, kind.type, at - 1, style))
         pattern = re.compile(
             rf'<row r="([0-9]{{1,7}})"(?![^<>]*(?:hidden| ht="0")){_ATTRIBUTES}>{cells}</row>'
         )
-        return Shape(pattern.match, tuple((at, self._known[letters]) for at, letters in ordered))
+        return Shape(pattern.match, tuple(columns))
 
 
 def _kind(attributes: str, *, inline: bool) -> Kind:
     given = dict(_ATTRIBUTE.findall(attributes))
-    return Kind(attributes, "inlineStr" if inline else given.get("t", "n"), given.get("s"))
+    return Kind(attributes, "inlineStr" if inline else given.get("t", "n"))
 
 
 def _pattern(letters: str, kind: Kind) -> str:
-    """A cell of this kind with its value as a group, or an empty one, or none."""
-    text = "[0-9]{1,9}" if kind.type == "s" else f"{_TEXT}++"
+    """A cell of this kind in any style, or an empty one, or none; the style is a group if it matters."""
+    text = "[0-9]{1,9}" if kind.type == "s" else f"{_TEXT}+"
     value = _INLINE if kind.type == "inlineStr" else rf"{_FORMULA}<v>({text})</v>"
-    attributes = re.escape(kind.attributes)
-    return rf'(?:<c r="{letters}[0-9]{{1,7}}"(?:{attributes}>{value}</c>|{_ATTRIBUTES}/>))?+'
+    style = "" if _STYLE.search(kind.attributes) else ' s="0"'
+    before, _, after = _STYLE.sub("\0", style + kind.attributes, count=1).partition("\0")
+    number = "[0-9]{1,6}" if kind.is_text else "([0-9]{1,6})"
+    attributes = rf'{re.escape(before)}(?: s="{number}")?{re.escape(after)}'
+    return rf'(?:<c r="{letters}[0-9]{{1,7}}"(?:{attributes}>{value}</c>|{_ATTRIBUTES}/>))?'
 
 
 class PlainRows:

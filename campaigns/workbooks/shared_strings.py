@@ -18,8 +18,9 @@ from campaigns.workbooks.row_shapes import decoded, is_utf8
 _MAX_SIZE = 160 << 20
 _LONGEST = 2 << 20
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_TEXT = r"[^<&\x00-\x08\x0b-\x1f]*"
 _PLAIN = re.compile(
-    r'<si><t(?: xml:space="preserve")?>((?:[^<&\x00-\x08\x0b-\x1f]|&(?:amp|lt|gt|quot|apos);)*+)</t></si>'
+    rf'<si><t(?: xml:space="preserve")?>({_TEXT}(?:&(?:amp|lt|gt|quot|apos);{_TEXT})*)</t></si>'
 )
 _OPENING = re.compile(r"\ufeff?(?:<\?xml[^<>]*\?>)?\s*(<sst(?: [^<>&/][^<>&]*)?>)\s*\Z")
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))

@@ -21,7 +21,7 @@ from campaigns.workbooks.grid import MAX_COLUMNS, MAX_ROWS, NAN, Flaw, Merge, Sh
 from campaigns.workbooks.package import Package
 from campaigns.workbooks.problems import ProblemKind, RejectKind, WorkbookRejected
 from campaigns.workbooks.results import Limits
-from campaigns.workbooks.row_shapes import Kind, PlainRows, RowShapes, Shape
+from campaigns.workbooks.row_shapes import Column, PlainRows, RowShapes, Shape
 from campaigns.workbooks.shared_strings import local_name, plain_text, string_text
 
 _REFERENCE = re.compile(r"^\$?([A-Z]{1,3})\$?([0-9]{1,7})$")
@@ -43,19 +43,18 @@ class Plan:
     nans: bytes
     shared: tuple[tuple[int, int], ...]
     inline: tuple[tuple[int, int], ...]
-    others: tuple[tuple[int, int, Kind], ...]
+    others: tuple[Column, ...]
 
     @classmethod
     def of(cls, shape: Shape) -> Plan:
-        width = shape.columns[-1][0] + 1
-        places = [(at, column, kind) for at, (column, kind) in enumerate(shape.columns, start=1)]
-        texts = {"s", "inlineStr"}
+        columns = shape.columns
+        width = columns[-1].column + 1
         return cls(
             width,
             array("d", [NAN] * width).tobytes(),
-            tuple((at, column) for at, column, kind in places if kind.type == "s"),
-            tuple((at, column) for at, column, kind in places if kind.type == "inlineStr"),
-            tuple(place for place in places if place[2].type not in texts),
+            tuple((c.value, c.column) for c in columns if c.type == "s"),
+            tuple((c.value, c.column) for c in columns if c.type == "inlineStr"),
+            tuple(c for c in columns if c.style),
         )
 
 
@@ -212,22 +211,23 @@ class SheetReader:
             if stored := values[at]:
                 texts[column] = plain_text(stored) if "_x" in stored else stored
         numbers = array("d", plan.nans) if plan.others else None
-        for at, column, kind in plan.others:
-            if (stored := values[at]) is not None and numbers is not None:
-                texts[column], numbers[column] = self._shown(kind, stored, number, column)
+        for cell in plan.others:
+            if (stored := values[cell.value]) is not None and numbers is not None:
+                shown = self._shown(cell, stored, values[cell.style], number)
+                texts[cell.column], numbers[cell.column] = shown
         self._append(SheetRow(number, texts, numbers))
 
-    def _shown(self, kind: Kind, stored: str, row: int, column: int) -> tuple[str, float]:
+    def _shown(self, cell: Column, stored: str, style: str | None, row: int) -> tuple[str, float]:
         """What a cell with a value shows; numbers come again and again in a list."""
-        if kind.type != "n":
-            return self._typed(kind.type, stored, kind.style, row, column), NAN
-        if stored.isdigit() and kind.style in self._general and _is_shown_so(stored):
+        if cell.type != "n":
+            return self._typed(cell.type, stored, style, row, cell.column), NAN
+        if stored.isdigit() and style in self._general and _is_shown_so(stored):
             return stored, float(stored)
-        known = self._numbers.get((stored, kind.style))
+        known = self._numbers.get((stored, style))
         if known is None:
-            known = self._number(stored, kind.style, row, column)
+            known = self._number(stored, style, row, cell.column)
             if known[0] and len(self._numbers) < _REMEMBERED:
-                self._numbers[stored, kind.style] = known
+                self._numbers[stored, style] = known
         return known
 
     def _trim(self, number: int, texts: list[str]) -> None:
