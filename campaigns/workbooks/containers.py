@@ -109,14 +109,25 @@ def _decrypt(content: bytes, password: str | None) -> IO[bytes]:
         raise
 
 
+class _InMemory:
+    """What msoffcrypto asks of `tempfile`."""
+
+    TemporaryFile = io.BytesIO
+
+
 def decrypted(content: bytes, password: str) -> bytes:
     """The workbook without its protection (MS-OFFCRYPTO); raises WRONG_PASSWORD or DAMAGED."""
     import msoffcrypto  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from msoffcrypto.format import xls97  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
+    # It would put the clear .xls into the system's temporary folder.
+    xls97.tempfile = _InMemory
     plain = io.BytesIO()
     try:
         office = msoffcrypto.OfficeFile(io.BytesIO(content))
-        office.load_key(password=password, verify_password=True)
+        # An .xls is always verified, and its reader knows no such argument.
+        is_ooxml = b"E\0n\0c\0r\0y\0p\0t\0e\0d\0P\0a\0c\0k" in content
+        office.load_key(password=password, **({"verify_password": True} if is_ooxml else {}))
         office.decrypt(plain)
     except msoffcrypto.exceptions.InvalidKeyError as error:
         raise WorkbookRejected(RejectKind.WRONG_PASSWORD) from error

@@ -74,7 +74,11 @@ def _run(request: dict[str, Any], data: bytes, limits: Limits) -> tuple[dict[str
                 return _judged(json.loads(head), content)
     finally:
         child.kill()
-        child.communicate()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            with contextlib.suppress(OSError):  # what it never read
+                if pipe:
+                    pipe.close()
     raise WorkbookRejected(RejectKind.TIMEOUT)
 
 
