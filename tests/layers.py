@@ -99,6 +99,7 @@ LAYERS = (
         "campaigns.pipeline",
         may=(
             "accounts.models",
+            "accounts.presets",
             "accounts.secrets",
             "campaigns.models",
             "campaigns.mailer",

@@ -48,6 +48,11 @@ PAYSLIPS, LETTERS = {Right.PAYSLIPS}, {Right.NEWSLETTERS}
 # Where an id names another kind of row than the one that its route begins with.
 OTHERWISE = {
     ("campaigns:list_import", "pk"): "workbook",
+    ("campaigns:enclosures", "pk"): "campaign",
+    ("campaigns:enclosures_progress", "pk"): "campaign",
+    ("campaigns:enclosures_remove", "pk"): "campaign",
+    ("campaigns:webhook_make", "pk"): "relay",
+    ("campaigns:webhook_remove", "pk"): "relay",
     ("campaigns:relay_lift", "park_pk"): "park",
     ("campaigns:list_member", "member_pk"): "membership",
     ("campaigns:campaign_stop_lift", "stop_pk"): "stop",

@@ -213,4 +213,5 @@ def test_nothing_of_the_site_fetches_pages() -> None:
     )
     for part in ("accounts", "campaigns", "config"):
         for path in (root / part).rglob("*.py"):
-            assert not fetching.search(path.read_text(encoding="utf-8")), path
+            if path != root / "campaigns/mailer/https.py":  # the one door: it asks outbound.py first
+                assert not fetching.search(path.read_text(encoding="utf-8")), path
