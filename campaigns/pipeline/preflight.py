@@ -29,14 +29,15 @@ from campaigns.pipeline.preflight_limits import limits
 from campaigns.pipeline.preflight_match import completes, matched
 from campaigns.pipeline.preflight_repeat import repeats
 from campaigns.pipeline.prepare import faults_of, source_of_template
-from campaigns.pipeline.shares import carriers_of
+from campaigns.pipeline.shares import Carrier, carriers_of
 
 __all__ = ["BLOCK", "INFO", "WARN", "Finding", "Place", "blocks", "check", "dead_addresses"]
 
 
 def check(campaign: Campaign) -> list[Finding]:
     """What blocks a launch, then what warns, then what is good to know; changes nothing."""
-    found = [*_sender(campaign), *_links(campaign)]
+    carriers = carriers_of(campaign)
+    found = [*_sender(campaign, carriers), *_links(campaign)]
     audience = audience_of(campaign)
     if audience is None:
         found.append(Finding("no_audience", BLOCK, fix="campaign_edit"))
@@ -51,7 +52,7 @@ def check(campaign: Campaign) -> list[Finding]:
         found += completes(campaign)
         found += limits(campaign, audience.recipients)
     found += copies(campaign)
-    found += domain_findings(campaign)
+    found += domain_findings(campaign, carriers)
     order = (BLOCK, WARN, INFO)
     return sorted(found, key=lambda finding: order.index(finding.severity))
 
@@ -60,9 +61,8 @@ def blocks(findings: list[Finding]) -> bool:
     return any(finding.severity == BLOCK for finding in findings)
 
 
-def _sender(campaign: Campaign) -> Iterator[Finding]:
+def _sender(campaign: Campaign, carriers: list[Carrier]) -> Iterator[Finding]:
     """Relays and from-address."""
-    carriers = carriers_of(campaign)
     if not carriers:
         yield Finding("no_relay", BLOCK, fix="campaign_edit")
         return

@@ -9,15 +9,15 @@ from campaigns.mailer.address import AddressFault, domain_of
 from campaigns.mailer.domain.findings import Code, Severity
 from campaigns.models import Campaign, DomainCheck
 from campaigns.pipeline.preflight_finding import WARN, Finding
-from campaigns.pipeline.shares import carriers_of
+from campaigns.pipeline.shares import Carrier
 
 # The pre-flight says this itself, and knows it at once.
 _SAID_ALREADY = (Code.DKIM_NO_KEY,)
 
 
-def domain_findings(campaign: Campaign) -> Iterator[Finding]:
+def domain_findings(campaign: Campaign, carriers: list[Carrier]) -> Iterator[Finding]:
     """Each grave finding as a warning: DNS is the administrator's, and may be mended while the mail goes out."""
-    relays = [carrier.relay.pk for carrier in carriers_of(campaign)]
+    relays = [carrier.relay.pk for carrier in carriers]
     try:
         domain = domain_of(campaign.from_address)
     except AddressFault:
