@@ -15,18 +15,19 @@ BANNER, OLD, HELLO = b"220 old.test\r\n", b"502 5.5.1 what?\r\n", b"250 old.test
 
 def test_a_server_without_ehlo_is_greeted_with_helo_and_offers_nothing() -> None:
     with canned(BANNER, OLD, HELLO, b"221 bye\r\n") as (port, heard):
-        with connect(port, ehlo_name="us.test") as line:
-            assert line.capabilities == Capabilities()
-            with pytest.raises(EnvelopeRefused) as refused:
-                line.start(to("张三@example.cn", smtputf8=True))
-            assert refused.value.reason is Reason.NEEDS_SMTPUTF8
+        line = connect(port, ehlo_name="us.test")
+        assert line.capabilities == Capabilities()
+        with pytest.raises(EnvelopeRefused) as refused:
+            line.start(to("张三@example.cn", smtputf8=True))
+        assert refused.value.reason is Reason.NEEDS_SMTPUTF8
+        line.quit()
     assert heard == b"EHLO us.test\r\nHELO us.test\r\nQUIT\r\n"
 
 
 def test_a_server_that_wants_neither_is_left() -> None:
-    with canned(BANNER, OLD, b"554 5.7.1 no\r\n") as (port, _heard):
-        with pytest.raises(RelayFailure) as caught:
-            connect(port)
+    refusing = canned(BANNER, OLD, b"554 5.7.1 no\r\n")
+    with refusing as (port, _heard), pytest.raises(RelayFailure) as caught:
+        connect(port)
     assert caught.value.reply is not None
     assert caught.value.reply.code == 554
 
