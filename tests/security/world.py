@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import BounceMailbox, OAuthLogin, Role, Team
 from campaigns.models import (
     AlertChannel,
+    CampaignStop,
     DomainCheck,
     DomainLimit,
     DomainPark,
@@ -83,6 +84,14 @@ class World(Scene):
             "membership": contacts.members.all()[0].pk,
             "contact": contacts.members.all()[0].contact_id,
             "row": book.rows[0].pk,
+            "stop": CampaignStop.objects.create(
+                team=self.team,
+                campaign=self.campaign,
+                relay=relay,
+                domain="stopped.example",
+                rule="bounces",
+                figures={"number": 9, "of": 60, "limit": 10, "deliveries": []},
+            ).pk,
         }
 
 
