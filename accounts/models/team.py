@@ -87,6 +87,10 @@ class Team(models.Model):
     keep_days = models.PositiveSmallIntegerField(
         _("工作簿的内容保留多少天"), null=True, blank=True, validators=[MinValueValidator(7)]
     )
+    # What came back is kept as it came for so many days (pipeline/originals.py); 0: not at all.
+    originals_days = models.PositiveSmallIntegerField(
+        _("退信原件保留多少天"), default=30, validators=[MaxValueValidator(3650)]
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     members: models.ManyToManyField = models.ManyToManyField(
         settings.AUTH_USER_MODEL, through="Membership", related_name="teams"

@@ -13,6 +13,7 @@ from campaigns.models.feedback import Feedback, MaildropMessage, Suppression
 from campaigns.models.held_suppression import HeldSuppression
 from campaigns.models.installation import Installation
 from campaigns.models.layout import PayslipLayout
+from campaigns.models.original import BounceRule, Original
 from campaigns.models.probe import Probe
 from campaigns.models.recipient_domain import DomainLimit, DomainPark
 from campaigns.models.reply_rule import RelayPark, ReplyRule, ShippedRuleOff
@@ -31,6 +32,7 @@ __all__ = [
     "AlertChannel",
     "AlertTelling",
     "Attempt",
+    "BounceRule",
     "Campaign",
     "CampaignCount",
     "CampaignEvent",
@@ -56,6 +58,7 @@ __all__ = [
     "ListMember",
     "MaildropMessage",
     "MessageTemplate",
+    "Original",
     "PayslipLayout",
     "Probe",
     "RelayPark",

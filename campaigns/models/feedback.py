@@ -11,6 +11,7 @@ from accounts.models import BounceMailbox, Team
 from campaigns.models.campaign import Campaign
 from campaigns.models.contact import ContactList
 from campaigns.models.delivery import Delivery
+from campaigns.models.original import Original
 
 
 class FeedbackKind(models.TextChoices):
@@ -21,6 +22,7 @@ class FeedbackKind(models.TextChoices):
     AUTO_REPLY = "auto_reply", _("自动回复")
     CHALLENGE = "challenge", _("验证请求")
     UNSUBSCRIBE = "unsubscribe", _("退订邮件")
+    REPLY = "reply", _("人工回复")
     UNRECOGNISED = "unrecognised", _("未能识别")
 
 
@@ -53,6 +55,10 @@ class Feedback(models.Model):
     text = models.TextField(blank=True)
     # A payslip's: sealed with the workbook's key, as is the returned original.
     sealed_text = models.BinaryField(null=True)
+    # The message that said so, as long as it is kept.
+    original = models.ForeignKey(
+        Original, models.SET_NULL, null=True, blank=True, related_name="feedback"
+    )
     received_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -67,7 +73,9 @@ class Feedback(models.Model):
 
 
 class MaildropMessage(models.Model):
-    """A message of a mailbox by its UIDL (RFC 1939): read once, deleted only after this row."""
+    """A message of a mailbox by its UIDL (RFC 1939) or its folder, UIDVALIDITY and UID (RFC 9051): read
+    once, deleted only after this row. `fingerprint`: the SHA-256 of what was read, so that a server which
+    numbers its messages anew has none recorded twice."""
 
     team = models.ForeignKey(Team, models.CASCADE, related_name="+")
     mailbox = models.ForeignKey(BounceMailbox, models.CASCADE, related_name="messages")
@@ -76,10 +84,14 @@ class MaildropMessage(models.Model):
     ours = models.BooleanField(default=False)
     seen_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True, blank=True)
+    fingerprint = models.CharField(max_length=64, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["mailbox", "uidl"], name="maildrop_message_once")
+        ]
+        indexes = [
+            models.Index(fields=["mailbox", "fingerprint"], name="maildrop_message_print"),
         ]
 
     def __str__(self) -> str:
