@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from campaigns.mailer.throttle import Window, WindowKind
-from campaigns.models import Attempt, DomainLimit
+from campaigns.models import Attempt, Campaign, Delivery, DomainLimit, DomainPark
+from campaigns.models.delivery import WAITING
 
 # No relay's quota group begins with a blank: forms take it away.
 _PREFIX = " domains:"
@@ -112,3 +113,23 @@ def sent_to(limit: DomainLimit, since: datetime) -> Iterator[tuple[str, datetime
     )
     for pk, start, end in attempts.values_list("pk", "started_at", "ended_at").iterator():
         yield f"attempt:{pk}", start, end
+
+
+def held_up(campaign: Campaign) -> list[str]:
+    """Names of what a campaign's waiting messages are held up by: limits that rest, parked domains."""
+    now = timezone.now()
+    waiting = Delivery.objects.filter(campaign=campaign, state__in=WAITING)
+    resting = DomainLimit.objects.filter(
+        team=campaign.team_id, enabled=True, resting_until__gt=now
+    ).order_by("name")
+    found = [
+        limit.name
+        for limit in resting
+        if waiting.filter(covering(limited(limit), "domain")).exists()
+    ]
+    parks = DomainPark.objects.filter(
+        Exists(waiting.filter(domain=OuterRef("domain"), relay=OuterRef("relay"))),
+        team=campaign.team_id,
+        until__gt=now,
+    )
+    return [*found, *parks.order_by("domain").values_list("domain", flat=True).distinct()[:10]]

@@ -13,6 +13,7 @@ from accounts.models import Relay
 from campaigns.models import Campaign, Delivery
 from campaigns.models.campaign import CampaignState, Hold
 from campaigns.models.delivery import DeliveryState
+from campaigns.pipeline import limited_domains
 from campaigns.reasons import sentence
 
 
@@ -63,6 +64,9 @@ def _running(campaign: Campaign) -> list[Step]:
         return [Step(_("现在不在发送时段内，%(time)s 继续。") % {"time": clock(opens)})]
     carriers = [carrier.relay for carrier in campaign.carriers.all()]
     steps = [step for step in map(_of_relay, carriers or [campaign.relay]) if step]
+    if names := limited_domains.held_up(campaign):
+        words = _("发往 %(domains)s 的邮件暂停或在等额度，其余照常。")
+        steps.append(Step(words % {"domains": "、".join(names)}))
     if not steps and campaign.counts.get(DeliveryState.DEFERRED):
         rows = Delivery.objects.filter(campaign=campaign, state=DeliveryState.DEFERRED)
         due = rows.aggregate(due=Min("due_at"))["due"]

@@ -243,6 +243,13 @@ def test_a_running_campaign_says_when_it_will_be_done(scene):
     deliveries(letter, "queued", "queued", "queued")
     type(letter).objects.filter(pk=letter.pk).update(state="running", planned_at=timezone.now())
     counts.recount(letter.pk)
+    DomainLimit.objects.create(
+        team=scene.team,
+        name="大邮箱",
+        domains=[letter.deliveries.all()[0].domain],
+        resting_until=timezone.now() + timedelta(minutes=5),
+    )
     page = text(scene.client(Role.MARKETER).get(f"/campaigns/{letter.pk}/progress/"))
     assert "约 2 小时，" in page
     assert "完成" in page
+    assert "发往 大邮箱 的邮件暂停或在等额度" in page
