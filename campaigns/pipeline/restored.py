@@ -77,6 +77,8 @@ def _look() -> None:
         _found_anew()
         return
     outside = _remembered(row.mark)
+    # Read after it: another process may have counted on in between, and that is no copy.
+    row.refresh_from_db()
     reason = _why(row, here, outside)
     if reason:
         mark_copy(reason)
