@@ -36,6 +36,7 @@ PEERS = {
     for peer in (
         Peer("chromium", "chromium"),
         Peer("dovecot-pop3d", "/usr/lib/dovecot/pop3"),
+        Peer("dovecot-imapd", "/usr/lib/dovecot/imap"),
         Peer("postfix", "postfix", only_root=True),
         Peer("libmail-dkim-perl", perl_module="Mail::DKIM::Verifier"),
         Peer("gettext", "msgfmt"),

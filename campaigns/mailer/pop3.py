@@ -7,22 +7,17 @@ is cut off before it finds every message again under the same UIDL. Not safe for
 import base64
 import socket
 import time
-from collections.abc import Callable
 from typing import Self
 
 from campaigns.mailer import xoauth2
-from campaigns.mailer.outbound import Resolver, is_loopback, is_permitted, resolve
+from campaigns.mailer.maildrop import Clock, Connector, connect, readable
+from campaigns.mailer.outbound import Resolver, resolve
 from campaigns.mailer.pop3_errors import MaildropFailure, Phase, Problem, login_problem, refusal
 from campaigns.mailer.pop3_settings import Pop3Settings, PopTls
 from campaigns.mailer.pop3_wire import MAX_LISTING, PopWire, WireFailure
 from campaigns.mailer.tls import TlsFailure, wrap
 
-#: ((IP address, port), seconds) -> connected socket. Raises OSError.
-Connector = Callable[[tuple[str, int], float], socket.socket]
-Clock = Callable[[], float]
-
-#: Characters kept of the server's text in a failure, and of a unique id (RFC 1939, 7: 70).
-_MAX_REPLY = 500
+#: Characters kept of a unique id (RFC 1939, 7: 70).
 _MAX_UIDL = 255
 #: Octets of a command line (RFC 2449, 4).
 _MAX_COMMAND = 255
@@ -48,7 +43,7 @@ class Maildrop:
     ) -> Self:
         """Connects to the first permitted address of the host, encrypts and logs in."""
         deadline = clock() + settings.timeouts.session
-        sock = _connect(settings, resolver, connector)
+        sock = connect(settings, resolver, connector)
         maildrop = cls(settings, PopWire(sock, clock, deadline))
         try:
             maildrop._introduce()
@@ -228,10 +223,10 @@ class Maildrop:
         if continues and line[:1] == b"+":
             return line[1:].strip()
         if line[:4] == b"-ERR":
-            said = self._readable(line[4:])
+            said = readable(line[4:], self._settings)
             raise MaildropFailure(phase, refusal(said), said, is_open=True)
         self.close()
-        raise MaildropFailure(phase, Problem.PROTOCOL, self._readable(line))
+        raise MaildropFailure(phase, Problem.PROTOCOL, readable(line, self._settings))
 
     def _block(self, phase: Phase, max_octets: int) -> bytes:
         timeouts = self._settings.timeouts
@@ -241,41 +236,6 @@ class Maildrop:
         except WireFailure as failure:
             self.close()
             raise MaildropFailure(phase, failure.problem) from None
-
-    def _readable(self, text: bytes) -> str:
-        """The server's words; Chinese houses write GBK. Some repeat what they were sent."""
-        try:
-            said = text.decode("utf-8")
-        except UnicodeDecodeError:
-            said = text.decode("gb18030", "replace")
-        for secret in (self._settings.password, self._settings.access_token):
-            said = said.replace(secret, "…") if secret else said
-        return "".join(c if c.isprintable() else " " for c in said).strip()[:_MAX_REPLY]
-
-
-def _connect(settings: Pop3Settings, resolver: Resolver, connector: Connector) -> socket.socket:
-    """To the first permitted address that answers. The name is looked up once, so that it cannot
-    change between the check and the connection."""
-    try:
-        found = list(resolver(settings.host, settings.port))
-    except OSError:
-        found = []
-    if not found:
-        raise MaildropFailure(Phase.CONNECT, Problem.UNRESOLVED)
-    allowed = [ip for ip in found if is_permitted(ip, allow_private=settings.allow_private)]
-    if not allowed:
-        raise MaildropFailure(Phase.CONNECT, Problem.ADDRESS_FORBIDDEN)
-    if settings.tls is PopTls.NONE and not all(map(is_loopback, allowed)):
-        raise MaildropFailure(Phase.CONNECT, Problem.PLAIN_TEXT_FORBIDDEN)
-    problem = Problem.UNREACHABLE
-    for address in allowed[:4]:
-        try:
-            return connector((address, settings.port), settings.timeouts.connect)
-        except TimeoutError:
-            problem = Problem.TIMED_OUT
-        except OSError:
-            problem = Problem.UNREACHABLE
-    raise MaildropFailure(Phase.CONNECT, problem)
 
 
 def _numbers(listing: bytes) -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""How a maildrop fails (RFC 1939, 2449, 3206): one word a cause, and a Chinese sentence for each.
+"""How a maildrop fails (RFC 1939, 2449, 3206; RFC 9051, 5530): one word a cause, and a Chinese sentence for each.
 
 The words are stored with the mailbox; the Django side translates by a table `Problem -> gettext` of
 its own and falls back on `sentence_zh`. No password is ever in a failure.
@@ -49,6 +49,11 @@ class Problem(StrEnum):
     TOO_BIG = "too_big"
     REFUSED = "refused"
 
+    IMAP_OFF = "imap_off"
+    LOGIN_UNSAFE = "login_unsafe"
+    FOLDER_MISSING = "folder_missing"
+    VANISHED = "vanished"
+
 
 _SENTENCES_ZH: dict[Problem, str] = {
     Problem.UNRESOLVED: "找不到退信邮箱的服务器，请检查主机名",
@@ -75,6 +80,10 @@ _SENTENCES_ZH: dict[Problem, str] = {
     Problem.UIDL_MISSING: "服务器不支持 UIDL，无法可靠地辨认邮件，不能用作退信邮箱",
     Problem.TOO_BIG: "邮件超过允许的大小，未下载",
     Problem.REFUSED: "退信邮箱的服务器拒绝了这个操作",
+    Problem.IMAP_OFF: "此邮箱没有开启 IMAP 服务，请在邮箱的设置里开启",
+    Problem.LOGIN_UNSAFE: "服务商认为这次登录不安全，不让打开文件夹；请在网页邮箱里确认登录，或联系服务商",
+    Problem.FOLDER_MISSING: "所填的文件夹在服务器上不存在",
+    Problem.VANISHED: "邮件在读取之前被移走或删除了",
 }
 
 #: Causes that waiting does not cure: the poller stops and tells a person.
@@ -92,6 +101,9 @@ NEEDS_PERSON = frozenset(
         Problem.AUTH_CODE_NEEDED,
         Problem.POP3_OFF,
         Problem.UIDL_MISSING,
+        Problem.IMAP_OFF,
+        Problem.LOGIN_UNSAFE,
+        Problem.FOLDER_MISSING,
     }
 )
 
@@ -126,6 +138,10 @@ _CODES = {
     "[IN-USE]": Problem.IN_USE,
     "[LOGIN-DELAY]": Problem.AUTH_LOCKED,
     "[SYS/TEMP]": Problem.TEMPORARY,
+    "[INUSE]": Problem.IN_USE,
+    "[UNAVAILABLE]": Problem.TEMPORARY,
+    "[SERVERBUG]": Problem.TEMPORARY,
+    "[NONEXISTENT]": Problem.FOLDER_MISSING,
 }
 #: What 163, QQ, Exmail and others say in words. The first that occurs counts.
 _WORDS: tuple[tuple[str, Problem], ...] = (
@@ -138,7 +154,13 @@ _WORDS: tuple[tuple[str, Problem], ...] = (
     ("app password", Problem.AUTH_CODE_NEEDED),
     ("service is not open, password", Problem.AUTH_CODE_NEEDED),
     ("reqcode", Problem.AUTH_CODE_NEEDED),
+    ("unsafe login", Problem.LOGIN_UNSAFE),
     ("用户无权", Problem.POP3_OFF),
+    ("imap is disabled", Problem.IMAP_OFF),
+    ("not enabled for imap", Problem.IMAP_OFF),
+    ("imap access", Problem.IMAP_OFF),
+    ("imap service", Problem.IMAP_OFF),
+    ("imap is not", Problem.IMAP_OFF),
     ("no permission", Problem.POP3_OFF),
     ("not enabled for pop", Problem.POP3_OFF),
     ("pop3 is not", Problem.POP3_OFF),
@@ -167,6 +189,8 @@ _WANT_CODES = (
 
 def refusal(reply: str) -> Problem:
     """What a -ERR to anything but a login means, by its response code if it has one."""
+    if "unsafe login" in reply.lower():
+        return Problem.LOGIN_UNSAFE
     return next((p for code, p in _CODES.items() if code in reply.upper()), Problem.REFUSED)
 
 

@@ -28,6 +28,8 @@ class WireFailure(Exception):
 class PopWire:
     """One connected socket, plain or TLS. `clock` is monotonic seconds; `deadline` ends the session."""
 
+    max_line = MAX_LINE
+
     def __init__(self, sock: socket.socket, clock: Callable[[], float], deadline: float) -> None:
         self._sock = sock
         self._clock = clock
@@ -69,7 +71,7 @@ class PopWire:
         searched = 0
         while (at := self._received.find(b"\n", searched)) < 0:
             searched = len(self._received)
-            if searched > MAX_LINE:
+            if searched > self.max_line:
                 raise WireFailure(Problem.FLOODED)
             self._receive(end)
         line = bytes(self._received[:at])

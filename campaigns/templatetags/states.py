@@ -88,7 +88,7 @@ FEEDBACK = _states(
     (FeedbackKind.AUTO_REPLY, _("收件人的自动答复，例如休假。"), "queued", "arrow-back-up"),
     (FeedbackKind.CHALLENGE, _("对方要求证明发信人是真人。"), "in-doubt", "question-mark"),
     (FeedbackKind.UNSUBSCRIBE, _("收件人写信来退订，已照办。"), "suppressed", "unlink"),
-    (FeedbackKind.REPLY, _("有人亲自写来的回信。"), "queued", "message"),
+    (FeedbackKind.REPLY, _("有人亲自写来的回信。"), "queued", "mail"),
     (FeedbackKind.UNRECOGNISED, _("看起来像退信，但没能读懂。"), "in-doubt", "help-circle"),
 ) | {
     "hard": State(_("硬退信"), _("地址本身不可用。"), "refused", "mail-off"),

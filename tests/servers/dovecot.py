@@ -1,4 +1,5 @@
-"""A private Dovecot: POP3 (RFC 1939) on loopback, plain with STLS on one port, TLS on the other.
+"""A private Dovecot: POP3 (RFC 1939) on loopback, plain with STLS on one port, TLS on the other; IMAP on a third
+where it is asked for.
 
 Its mailboxes are Maildirs anywhere, Postfix's for instance, so that what one delivers the other serves.
 """
@@ -27,7 +28,7 @@ base_dir = {folder}/run
 state_dir = {folder}/run
 log_path = {folder}/dovecot.log
 info_log_path = {folder}/dovecot.log
-protocols = pop3
+protocols = {protocols}
 listen = 127.0.0.1
 ssl = {ssl}
 {certificate}
@@ -60,11 +61,27 @@ service pop3-login {{
     port = {tls_port}
   }}
 }}
-service anvil {{
+{imap}service anvil {{
   chroot =
 }}
 service stats {{
   chroot =
+}}
+"""
+
+
+IMAP = """\
+namespace inbox {{
+  inbox = yes
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
 }}
 """
 
@@ -78,7 +95,8 @@ class Account:
 
 
 class Dovecot:
-    """`accounts` by login. Without a certificate there is no TLS and `tls_port` is closed."""
+    """`accounts` by login. Without a certificate there is no TLS and `tls_port` is closed; without `imap`
+    (Debian's dovecot-imapd) `imap_port` is 0."""
 
     def __init__(
         self,
@@ -86,12 +104,14 @@ class Dovecot:
         *,
         accounts: Mapping[str, Account],
         certificate: Certificate | None = None,
+        imap: bool = False,
     ) -> None:
         self.folder = owned_folder(folder, None)
         self.accounts = dict(accounts)
         self.certificate = certificate
         self.port = 0
         self.tls_port = 0
+        self.imap_port = free_port() if imap else 0
         # Who reads the mail is who owns the Maildirs: ourselves, or as root the mail's user.
         self._user = server_user() or getpass.getuser()
         self._process: Process | None = None
@@ -145,6 +165,8 @@ class Dovecot:
         (self.folder / "dovecot.conf").write_text(
             CONFIG.format(
                 folder=self.folder,
+                protocols="pop3 imap" if self.imap_port else "pop3",
+                imap=IMAP.format(port=self.imap_port) if self.imap_port else "",
                 ssl="yes" if self.certificate else "no",
                 certificate=self._certificate_lines(),
                 user=self._user,
