@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from campaigns.mailer.reply import Reply
 from campaigns.mailer.smtp import Connection, GoAhead
+from campaigns.mailer.smtp_wire import Steps
 from campaigns.models import Campaign, Delivery
 from campaigns.models.template import Kind
 from campaigns.pipeline import claim as claims
@@ -34,15 +35,19 @@ class NoLine:
     def open(cls, *_settings: Any) -> Self:
         return cls()
 
-    def start(self, _envelope: object) -> None: ...
+    def start_steps(self, _envelope: object) -> Steps[None]:
+        yield from ()
 
-    def go_ahead(self) -> GoAhead:
+    def go_ahead_steps(self) -> Steps[GoAhead]:
+        yield from ()
         return _GO
 
-    def content(self, _payload: bytes, _then: object = None) -> Reply:
+    def content_steps(self, _payload: bytes, _then: object = None) -> Steps[Reply]:
+        yield from ()
         return _REPLY
 
-    def quit(self) -> None: ...
+    def quit_steps(self) -> Steps[None]:
+        yield from ()
 
     def abandon(self) -> None: ...
 
