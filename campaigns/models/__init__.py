@@ -3,6 +3,7 @@
 from campaigns.models.alert import Alert, AlertChannel, AlertTelling, Heartbeat
 from campaigns.models.campaign import Campaign, CampaignCount, Release
 from campaigns.models.carrying import CampaignEvent, CampaignRelay, DeliveryEvent
+from campaigns.models.comparison import Comparison
 from campaigns.models.confirmation import Confirmation
 from campaigns.models.contact import Contact, ContactList, ListMember
 from campaigns.models.content import ContentGrant, DataKey
@@ -39,6 +40,7 @@ __all__ = [
     "CampaignRelay",
     "CampaignStop",
     "Claim",
+    "Comparison",
     "Confirmation",
     "Contact",
     "ContactList",

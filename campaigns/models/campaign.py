@@ -132,6 +132,8 @@ class Campaign(models.Model):
     password_hint = models.CharField(_("密码提示"), max_length=200, blank=True)
     # How long the link of a payslip's page lives; 0: no confirmation is asked for.
     confirm_days = models.PositiveSmallIntegerField(_("请员工确认"), default=0)
+    # The column whose extremes the preview offers; blank: net pay.
+    preview_column = models.CharField(max_length=255, blank=True)
     # address_key of each hard-bounced payroll address that HR decided to send to all the same.
     send_anyway = models.JSONField(default=list)
 

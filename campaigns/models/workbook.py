@@ -74,6 +74,9 @@ class Workbook(models.Model):
     problem_count = models.PositiveIntegerField(default=0)
     # invalid, duplicates, skipped rows, problems, totals, hidden parts: sealed JSON.
     sealed_findings = models.BinaryField(null=True)
+    # Sums and extremes of a payroll's columns (pipeline/figures), which a worker adds after a reading.
+    sealed_figures = models.BinaryField(null=True)
+    figures_due = models.BooleanField(default=False)
     reject_kind = models.CharField(max_length=30, blank=True)
     reject_detail = models.CharField(max_length=200, blank=True)
     reject_text = models.CharField(max_length=300, blank=True)
@@ -104,6 +107,11 @@ class Workbook(models.Model):
                 name="workbook_to_import",
                 condition=models.Q(import_list__isnull=False, imported_at__isnull=True),
             ),
+            models.Index(
+                fields=["id"],
+                name="workbook_to_sum",
+                condition=models.Q(figures_due=True),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -113,6 +121,11 @@ class Workbook(models.Model):
     def findings(self) -> dict[str, Any]:
         """What the reading found beside its rows; raises ContentDestroyed without the key."""
         return self.data_key.open_json(self.sealed_findings) if self.sealed_findings else {}
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Sums and extremes by column; {} until a worker has made them. Raises ContentDestroyed."""
+        return self.data_key.open_json(self.sealed_figures) if self.sealed_figures else {}
 
     @property
     def header_range(self) -> list[int]:
