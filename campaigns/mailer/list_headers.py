@@ -9,6 +9,7 @@ from campaigns.mailer.encoded_words import phrase
 
 _HTTP = re.compile(r"https?://[!-~]{1,800}")
 _MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
+_SPECIAL = re.compile(r"[^A-Za-z0-9@._+~-]")
 _LIST_ID = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
 #: They would end the address inside its angle brackets, or the field's list.
 _ENDINGS = re.compile(r"[<>,\s]")
@@ -39,10 +40,7 @@ def _mailto(address: str) -> str:
     """RFC 6068 section 2: what has a meaning in a URL is percent-encoded."""
     if not _MAILBOX.fullmatch(address):
         raise ValueError("List-Unsubscribe needs a plain mailbox")
-    return "".join(
-        character if character.isalnum() or character in "@.-_+~" else f"%{ord(character):02X}"
-        for character in address
-    )
+    return _SPECIAL.sub(lambda found: f"%{ord(found[0]):02X}", address)
 
 
 def _list_id(list_id: str, list_name: str) -> str:
