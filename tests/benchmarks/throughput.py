@@ -15,7 +15,7 @@ from tests.benchmarks.yardstick.post_office import PostOffice
 ROUNDS = 3
 YARDSTICK = 1_500
 # What an own relay takes; each of the two workers drives half of them.
-CONNECTIONS = 16
+CONNECTIONS = 32
 # What many providers allow.
 FEW = 2
 KINDS = ("rsa", "ed25519", "unsigned")
