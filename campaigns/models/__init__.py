@@ -12,6 +12,7 @@ from campaigns.models.domain_check import DomainCheck
 from campaigns.models.enclosure import Enclosure, EnclosureArchive
 from campaigns.models.feedback import Feedback, MaildropMessage, Suppression
 from campaigns.models.held_suppression import HeldSuppression
+from campaigns.models.hit import Hit, HitCount, RecipientHit
 from campaigns.models.installation import Installation
 from campaigns.models.layout import PayslipLayout
 from campaigns.models.original import BounceRule, Original
@@ -56,6 +57,8 @@ __all__ = [
     "Feedback",
     "Heartbeat",
     "HeldSuppression",
+    "Hit",
+    "HitCount",
     "Installation",
     "ListMember",
     "MaildropMessage",
@@ -63,6 +66,7 @@ __all__ = [
     "Original",
     "PayslipLayout",
     "Probe",
+    "RecipientHit",
     "RelayPark",
     "Release",
     "ReplyRule",

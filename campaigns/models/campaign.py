@@ -15,6 +15,7 @@ from campaigns.models.contact import ContactList
 from campaigns.models.content import ContentGrant
 from campaigns.models.layout import PayslipLayout
 from campaigns.models.template import Kind, MessageTemplate
+from campaigns.models.tracking import Tracking
 from campaigns.models.workbook import Workbook
 
 
@@ -165,6 +166,13 @@ class Campaign(models.Model):
         _("在几分钟之内"), default=10, validators=[MinValueValidator(1), MaxValueValidator(1440)]
     )
 
+    # A newsletter's opens and clicks, and what its links tell the sites they lead to:
+    # {"domains": […], "source": …, "medium": …, "campaign": …, "term": …, "content": …}.
+    tracking = models.CharField(
+        _("打开和点击"), max_length=10, choices=Tracking.choices, blank=True, default=Tracking.OFF
+    )
+    utm = models.JSONField(default=dict, blank=True)
+
     frozen_subject = models.TextField(blank=True, editable=False)
     frozen_html = models.TextField(blank=True, editable=False)
     frozen_text = models.TextField(blank=True, editable=False)
@@ -172,6 +180,8 @@ class Campaign(models.Model):
     # known again when this one's content is destroyed: [{"name": …, "role": address, name or ""}].
     frozen_layout = models.JSONField(null=True, blank=True, editable=False)
     frozen_columns = models.JSONField(default=list, editable=False)
+    # The targets of its tracked links as the template writes them; the first one is link 1.
+    frozen_links = models.JSONField(default=list, editable=False)
 
     # A schedule is wall time in a zone and the instant that follows from them.
     scheduled_wall = models.CharField(max_length=16, blank=True)
