@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 
 import msoffcrypto.format.ooxml  # type: ignore[import-untyped]
 import pikepdf
+import pikepdf.settings
 
 from campaigns.documents.slip import DocumentFault
 
+#: Octets that one stream of a PDF may become where it must be unpacked: half a megabyte may become a gigabyte.
+_UNPACKED = 64 * 1024 * 1024
+# For the whole process, before anything is opened (pikepdf's manual).
+pikepdf.settings.set_qpdf_limits(
+    flate_max_memory=_UNPACKED,
+    run_length_max_memory=_UNPACKED,
+    png_max_memory=_UNPACKED,
+    tiff_max_memory=_UNPACKED,
+    dct_max_memory=_UNPACKED,
+    max_stream_filters=4,
+)
+
 _PDF = b"%PDF-"
+# LZW has no such limit (ISO 32000-2 7.4.4). Only streams of cross-references and of objects are unpacked, which nobody
+# has written with it since they were invented. Any letter of a name may be written as its number (7.3.5).
+_LZW = re.compile(rb"/(?:L|#4[cC])(?:Z|#5[aA])(?:W|#57)")
+_UNPACKED_KIND = re.compile(
+    rb"/(?:(?:X|#58)(?:R|#52)(?:e|#65)(?:f|#66)"
+    rb"|(?:O|#4[fF])(?:b|#62)(?:j|#6[aA])(?:S|#53)(?:t|#74)(?:m|#6[dD]))"
+)
 _ZIP = b"PK\x03\x04"
 _OFFICE = (".docx", ".xlsx", ".pptx", ".xlsm", ".docm", ".pptm")
 #: Octets of a list of a document's parts; a long one has some tens of kilobytes.
@@ -46,6 +67,8 @@ def has_password(document: bytes) -> bool:
     """Whether it cannot be opened as it is."""
     if not _is_pdf(document[:1024]):
         return document.startswith(_COMPOUND) and "EncryptedPackage".encode("utf-16le") in document
+    if _may_swell(document):
+        return False
     try:
         pikepdf.open(io.BytesIO(document)).close()
     except pikepdf.PasswordError:
@@ -56,6 +79,8 @@ def has_password(document: bytes) -> bool:
 
 
 def _pdf(document: bytes, password: str) -> bytes:
+    if _may_swell(document):
+        raise DocumentFault("program", "文件没能加密")
     target = io.BytesIO()
     try:
         with pikepdf.open(io.BytesIO(document)) as pdf:
@@ -66,6 +91,10 @@ def _pdf(document: bytes, password: str) -> bytes:
     except (pikepdf.PdfError, ValueError, RuntimeError) as error:
         raise DocumentFault("program", "文件没能加密") from error
     return target.getvalue()
+
+
+def _may_swell(document: bytes) -> bool:
+    return bool(_LZW.search(document) and _UNPACKED_KIND.search(document))
 
 
 def _refuse_bomb(document: bytes) -> None:

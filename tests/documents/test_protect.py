@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import resource
 import zipfile
+import zlib
 
 import msoffcrypto
 import pikepdf
@@ -42,6 +44,34 @@ def test_a_pdf_opens_with_the_password_alone() -> None:
         pikepdf.open(io.BytesIO(made))
     with pikepdf.open(io.BytesIO(made), password=PASSWORD) as pdf:
         assert pdf.encryption.bits == 256
+
+
+def a_bomb(packed: bytes, filter_name: bytes) -> bytes:
+    """A PDF whose cross-references are this stream (ISO 32000-2 7.5.8)."""
+    before = (
+        b"%PDF-1.5\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
+        b"2 0 obj\n<</Type/Pages/Kids[]/Count 0>>\nendobj\n"
+    )
+    stream = b"3 0 obj\n<</Type/XRef/Size 4/W[1 4 2]/Root 1 0 R/Filter/%s/Length %d>>\nstream\n"
+    after = b"\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n" % len(before)
+    return before + stream % (filter_name, len(packed)) + packed + after
+
+
+def nothing_packed(megabytes: int) -> bytes:
+    packer = zlib.compressobj(9)
+    return b"".join(packer.compress(bytes(1 << 20)) for _ in range(megabytes)) + packer.flush()
+
+
+@pytest.mark.parametrize("filter_name", [b"FlateDecode", b"LZWDecode", b"#4cZWDecode"])
+def test_a_pdf_that_swells_when_it_is_opened_is_not_protected(filter_name: bytes) -> None:
+    """300 kB become 300 MB; in a zip it is a few hundred bytes."""
+    packed = nothing_packed(300) if filter_name == b"FlateDecode" else bytes(200_000)
+    bomb = a_bomb(packed, filter_name)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert not has_password(bomb)
+    with pytest.raises(DocumentFault):
+        protected("a.pdf", bomb, PASSWORD)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024  # KiB
 
 
 def test_a_pdf_with_a_password_keeps_it() -> None:
