@@ -5,7 +5,7 @@ the HTML part. Nothing that a template may say can grow by itself, so the larges
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from minijinja import Environment, TemplateError
 
@@ -63,9 +63,17 @@ class _LacksValueError(Exception):
 
 
 class Renderer:
-    """A template compiled once: CSS inlined, text part made. Raises `TemplateFaults`."""
+    """A template compiled once: CSS inlined, text part made. Raises `TemplateFaults`.
 
-    def __init__(self, source: TemplateSource, limits: RenderLimits = DEFAULT_LIMITS) -> None:
+    `mark` may put marks around what it finds in the compiled HTML and text (link_marks.LinkMarks.mark).
+    """
+
+    def __init__(
+        self,
+        source: TemplateSource,
+        limits: RenderLimits = DEFAULT_LIMITS,
+        mark: Callable[[str, str], tuple[str, str]] | None = None,
+    ) -> None:
         faults = check(source, None)
         if faults:
             raise TemplateFaults(faults)
@@ -78,6 +86,9 @@ class Renderer:
             if source.text.strip()
             else html_to_text(source.html),
         }
+        if mark is not None:
+            marked = mark(self._compiled["html"], self._compiled["text"])
+            self._compiled["html"], self._compiled["text"] = marked
         self._weights = {part: parse(part, self._compiled[part]).weight for part in PARTS}
         plain = filter(is_plain_name, fields_used(source))
         self._fields = [name for name in plain if name not in EXTRA_NAMES]

@@ -38,7 +38,7 @@ class Tokens:
 
     def make(self, purpose: str, *ids: int) -> str:
         """A token for 1 to 4 ids of 0 to 2**63 - 1: letters and digits, at most 55 of them for two ids."""
-        payload = _packed(ids)
+        payload = packed(ids)
         return _text(payload + _tag(self._keys[0], purpose, payload))
 
     def read(self, purpose: str, token: str) -> tuple[int, ...] | None:
@@ -54,7 +54,16 @@ class Tokens:
         # Another spelling of the same octets is no token of ours: it must be usable as a key.
         if _text(octets) != token or not _signed(self._keys, purpose, payload, tag):
             return None
-        return _unpacked(payload)
+        return unpacked(payload)
+
+    def seal(self, purpose: str, payload: bytes) -> bytes:
+        """`payload` and its tag, for what is no list of ids."""
+        return payload + _tag(self._keys[0], purpose, payload)
+
+    def unseal(self, purpose: str, octets: bytes) -> bytes | None:
+        """The payload that was sealed for this purpose with any of the keys; None for anything else."""
+        payload, tag = octets[:-_TAG], octets[-_TAG:]
+        return payload if _signed(self._keys, purpose, payload, tag) else None
 
 
 def message_id(delivery_id: int, campaign_id: int, secret: bytes, domain: str) -> str:
@@ -89,7 +98,7 @@ def _text(octets: bytes) -> str:
     return "".join(found)[:letters]
 
 
-def _packed(ids: Sequence[int]) -> bytes:
+def packed(ids: Sequence[int]) -> bytes:
     """Seven bits an octet, the highest bit set where another follows: small ids make short addresses."""
     if not 1 <= len(ids) <= _MOST_IDS or not all(0 <= number <= _LARGEST_ID for number in ids):
         raise ValueError("a token holds 1 to 4 ids of 0 to 2**63 - 1")
@@ -102,7 +111,8 @@ def _packed(ids: Sequence[int]) -> bytes:
     return bytes(octets)
 
 
-def _unpacked(payload: bytes) -> tuple[int, ...] | None:
+def unpacked(payload: bytes) -> tuple[int, ...] | None:
+    """The ids of `packed`; None where the last one is cut short."""
     ids: list[int] = []
     number = shift = 0
     for octet in payload:
