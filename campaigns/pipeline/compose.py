@@ -30,6 +30,7 @@ from campaigns.mailer.template import (
     TemplateSource,
 )
 from campaigns.mailer.tokens import Tokens, message_id
+from campaigns.mailer.tracked_links import TrackedLinks
 from campaigns.models import Campaign, Delivery, SubscribeForm
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import DeliveryPurpose
@@ -38,6 +39,7 @@ from campaigns.pipeline.enclose import encloser_of
 from campaigns.pipeline.layouts import drawn_of
 from campaigns.pipeline.sheet_rows import ADDRESS_FIELD, NAME_FIELD, SheetRows, Unsendable
 from campaigns.pipeline.subscription import MAIL_PURPOSE
+from campaigns.pipeline.tracked import tracker_of
 
 __all__ = ["ADDRESS_FIELD", "NAME_FIELD", "Composed", "Composer", "Unsendable"]
 
@@ -71,6 +73,11 @@ def links() -> Links:
     return Links(settings.PUBLIC_URL, tokens())
 
 
+def tracked_links() -> TrackedLinks:
+    """A newsletter's counted links below PUBLIC_URL."""
+    return TrackedLinks(settings.PUBLIC_URL, tokens())
+
+
 def source_of(campaign: Campaign) -> TemplateSource:
     """The frozen content of a launched campaign; for a draft the template as it stands, or what its layout makes."""
     if campaign.frozen_html:
@@ -86,16 +93,21 @@ def source_of(campaign: Campaign) -> TemplateSource:
 
 
 class Composer:
-    """Everything about one campaign that does not change from message to message."""
+    """Everything about one campaign that does not change from message to message.
 
-    def __init__(self, campaign: Campaign, relay: Relay) -> None:
+    What is only `shown` on a page has the links' own targets in place of counted ones.
+    """
+
+    def __init__(self, campaign: Campaign, relay: Relay, *, shown: bool = False) -> None:
         self.campaign, self.relay = campaign, relay
         self.links = links()
         self._unsubscribe: tuple[Delivery | None, str] = None, ""
         self.consent = _consent(campaign)
         self.message_id_key = _token_keys()[0]
+        self.tracker = tracker_of(campaign, tracked_links(), shown=shown)
+        mark = self.tracker.marks.mark if self.tracker else None
         try:
-            self.renderer = Renderer(source_of(campaign))
+            self.renderer = Renderer(source_of(campaign), mark=mark)
         except TemplateFaults as faults:
             first = faults.faults[0]
             raise Unsendable("template", f"{first.part} {first.line}:{first.column}") from faults
@@ -168,6 +180,8 @@ class Composer:
             raise Unsendable(f"render_{error.kind}", self._place(delivery, error)) from error
         except ContentDestroyed as error:
             raise Unsendable("content_destroyed", "") from error
+        if self.tracker is not None:
+            rendered = self.tracker.finished(rendered, delivery)
         if prefix := PREFIXES.get(delivery.purpose):
             return Rendered(prefix + rendered.subject, rendered.html, rendered.text)
         return rendered

@@ -26,6 +26,7 @@ from campaigns.pipeline import counts, release, stop_rules
 from campaigns.pipeline.claim import end_rows
 from campaigns.pipeline.compose import source_of
 from campaigns.pipeline.layouts import columns_of, drawn_of
+from campaigns.pipeline.tracked import targets_of
 
 
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
@@ -53,6 +54,7 @@ def launch(campaign: Campaign, user: User, wall: datetime | None = None) -> bool
             frozen_text=source.text,
             frozen_layout=drawn.as_json() if drawn else None,
             frozen_columns=columns_of(campaign.workbook) if campaign.workbook else [],
+            frozen_links=targets_of(campaign, source),
             scheduled_wall=(wall or at.astimezone(zone)).strftime("%Y-%m-%dT%H:%M"),
             scheduled_zone=zone.key,
             scheduled_at=at,
@@ -76,6 +78,7 @@ def unschedule(campaign: Campaign) -> bool:
             frozen_text="",
             frozen_layout=None,
             frozen_columns=[],
+            frozen_links=[],
             scheduled_at=None,
             hold_reason="",
         )

@@ -151,7 +151,7 @@ def show(campaign: Campaign, delivery: Delivery) -> Shown:
     """The message of this delivery; raises Unsendable with the cell that is to blame."""
     if campaign.relay is None:
         raise Unsendable("no_relay", "")
-    composed = Composer(campaign, campaign.relay).compose(delivery)
+    composed = Composer(campaign, campaign.relay, shown=True).compose(delivery)
     rendered = composed.rendered
     return Shown(
         rendered.subject,
