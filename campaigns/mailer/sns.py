@@ -25,6 +25,8 @@ LARGEST = 300_000
 #: SNS tries for an hour to deliver; what is older was kept by somebody else.
 OLDEST = timedelta(hours=2)
 _HOST = re.compile(r"sns\.[a-z]{2}(?:-[a-z]{1,12}){1,3}-\d{1,2}\.amazonaws\.com(?:\.cn)?")
+# Without a query: an answer of Amazon's to somebody's own question is no certificate of theirs.
+_PEM = re.compile(r"/[A-Za-z0-9_-]{1,100}\.pem")
 _SIGNED = {
     "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
     "SubscriptionConfirmation": (
@@ -65,11 +67,19 @@ def read_call(body: bytes) -> Call:
     if not isinstance(data, dict):
         raise NotBelieved("form")
     fields = {name: value for name, value in data.items() if isinstance(value, str)}
+    # Half a surrogate can be written in JSON and in nothing else; NUL in no database.
+    if any("\0" in value or not _is_text(value) for value in fields.values()):
+        raise NotBelieved("form")
     wanted = (*("Type", "MessageId", "TopicArn", "Message", "Timestamp", "Signature"),)
     if fields.get("Type") not in _SIGNED or any(not fields.get(name) for name in wanted):
         raise NotBelieved("form")
     certificate, subscribe = fields.get("SigningCertURL", ""), fields.get("SubscribeURL", "")
-    if not (is_amazons(certificate) and urlsplit(certificate).path.endswith(".pem")):
+    path = (
+        urlsplit(certificate)._replace(scheme="", netloc="").geturl()
+        if is_amazons(certificate)
+        else ""
+    )
+    if not _PEM.fullmatch(path):
         raise NotBelieved("address")
     if fields["Type"] == "SubscriptionConfirmation" and not is_amazons(subscribe):
         raise NotBelieved("address")
@@ -82,6 +92,14 @@ def read_call(body: bytes) -> Call:
         subscribe,
         fields,
     )
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_amazons(url: str) -> bool:

@@ -138,12 +138,14 @@ def read(event_id: int) -> None:
     webhook = event.webhook
     try:
         told = READERS[webhook.provider](str(event.body).encode(), topic=webhook.topic)
+        _take(event, told)
     except sns.NotBelieved as failure:
         _refuse(event, f"webhook_{failure.reason}")
     except Away as failure:
         _later(event, str(failure))
-    else:
-        _take(event, told)
+    except Exception as error:
+        # One call that nobody foresaw must not keep all others, of every team, waiting behind it.
+        _later(event, type(error).__name__)
 
 
 def _take(event: WebhookEvent, told: Told) -> None:

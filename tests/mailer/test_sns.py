@@ -108,6 +108,8 @@ def test_a_certificate_that_ran_out_is_none() -> None:
         "https://s3.eu-west-1.amazonaws.com/a.pem",
         "https://[::1]/a.pem",
         "https://sns.eu-west-1.amazonaws.com/a.txt",
+        "https://sns.eu-west-1.amazonaws.com/a.pem?Action=GetTopicAttributes",
+        "https://sns.eu-west-1.amazonaws.com/x/a.pem",
     ],
 )
 def test_a_certificate_from_elsewhere_is_never_fetched(url: str) -> None:
@@ -126,6 +128,13 @@ def test_china_has_names_of_its_own() -> None:
     [b"", b"[]", b"{}", b"null", b"\xff\xfe", b"{" * 50_000, b'{"Type": "Other"}', b"x" * 400_000],
 )
 def test_what_is_no_call_has_no_form(body: bytes) -> None:
+    with pytest.raises(NotBelieved, match="form"):
+        read_call(body)
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "a\\u0000b"])
+def test_what_no_database_takes_has_no_form(text: str) -> None:
+    body = signed().replace(b'"hello"', f'"{text}"'.encode())
     with pytest.raises(NotBelieved, match="form"):
         read_call(body)
 

@@ -128,6 +128,24 @@ def test_the_same_call_twice_is_one(hook: Webhook) -> None:
     assert Feedback.objects.count() == 1
 
 
+def test_a_call_that_cannot_be_read_keeps_no_other_one_waiting(
+    hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery(hook)
+    Client().post(f"/hooks/{hook.token}/", b"{}", content_type="text/plain")
+    poison = WebhookEvent.objects.get()
+    whole = webhook.READERS["ses"]
+
+    def reader(body: bytes, *, topic: str) -> webhook.Told:
+        return whole(body, topic=topic) if body != b"{}" else webhook.Told(**{})
+
+    monkeypatch.setitem(webhook.READERS, "ses", reader)
+    assert call(hook, bounce()) == 200
+    assert Feedback.objects.count() == 1
+    poison.refresh_from_db()
+    assert (poison.state, poison.tries) == ("waiting", 1)
+
+
 def test_a_bounce_of_a_message_that_is_not_ours_suppresses_nobody(hook: Webhook) -> None:
     other = Scene()
     a_delivery(a_sent_campaign(other.team), "gone@corp.example")
