@@ -102,6 +102,12 @@ _MAILDROP: dict[str, Promise] = {
     "uidl_missing": _("服务器不支持 UIDL，无法可靠地辨认邮件，不能用作退信邮箱。"),
     "too_big": _("邮件超过允许的大小，没有下载。"),
     "refused": _("收信服务器拒绝了这个操作。"),
+    "imap_off": _("此邮箱没有开启 IMAP 服务。请在网页邮箱的设置里开启。"),
+    "login_unsafe": _(
+        "服务商认为这次登录不安全（Unsafe Login），不让打开文件夹。请登录网页邮箱确认，或改用 POP3。"
+    ),
+    "folder_missing": _("所填的文件夹在服务器上不存在。请核对名称。"),
+    "vanished": _("邮件在读取之前被移走或删除了。"),
 }
 
 # Our own stages: what became of a delivery, and why a probe could not go on.

@@ -23,13 +23,17 @@ from campaigns.pipeline import (
     alert_tell,
     alert_watch,
     alerts,
+    bounce_rules,
     collect,
+    comparison,
     domain_check,
     enclose,
+    figures,
     import_contacts,
     import_suppressions,
     load,
     oauth,
+    originals,
     plan,
     probe,
     restored,
@@ -71,6 +75,11 @@ app.conf.beat_schedule = {
         "schedule": 3600,
         "options": {"expires": 3600},
     },
+    "originals": {
+        "task": "campaigns.expire_originals",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    },
     "alerts": {"task": "campaigns.watch_alerts", "schedule": 60, "options": {"expires": 60}},
 }
 
@@ -103,12 +112,18 @@ def tick() -> None:
         import_suppressed.delay(import_id)
     for returned_id in return_workbook.waiting():
         make_returned_workbook.delay(returned_id)
+    for workbook_id in figures.waiting():
+        sum_columns.delay(workbook_id)
+    for comparison_id in comparison.waiting():
+        compare_months.delay(comparison_id)
     for probe_id in probe.waiting():
         run_probe.delay(probe_id)
     for channel_id in alert_tell.waiting():
         tell_channel.delay(channel_id)
     for login_id in oauth.due():
         fetch_token.delay(login_id)
+    for rule_id in bounce_rules.waiting():
+        apply_bounce_rule.delay(rule_id)
 
 
 @shared_task(name="campaigns.plan")
@@ -135,6 +150,16 @@ def send_batch(relay_id: int) -> None:
         send_batch.delay(relay_id)
 
 
+@shared_task(name="campaigns.expire_originals")
+def expire_originals() -> None:
+    originals.expire()
+
+
+@shared_task(name="campaigns.apply_bounce_rule")
+def apply_bounce_rule(rule_id: int) -> None:
+    bounce_rules.apply(rule_id)
+
+
 @shared_task(name="campaigns.read_workbook")
 def read_workbook(workbook_id: int) -> None:
     load.read(workbook_id)
@@ -153,6 +178,16 @@ def import_suppressed(import_id: int) -> None:
 @shared_task(name="campaigns.return_workbook")
 def make_returned_workbook(returned_id: int) -> None:
     return_workbook.run(returned_id)
+
+
+@shared_task(name="campaigns.sum_columns")
+def sum_columns(workbook_id: int) -> None:
+    figures.make(workbook_id)
+
+
+@shared_task(name="campaigns.compare_months")
+def compare_months(comparison_id: int) -> None:
+    comparison.run(comparison_id)
 
 
 @shared_task(name="campaigns.poll_mailboxes")
@@ -248,11 +283,14 @@ _BY_KIND = {
     "import_contacts": import_list,
     "import_suppressions": import_suppressed,
     "return_workbook": make_returned_workbook,
+    "sum_columns": sum_columns,
+    "compare_months": compare_months,
     "run_probe": run_probe,
     "check_domain": check_domain,
     "tell_alerts": tell_alerts,
     "tell_channel": tell_channel,
     "fetch_token": fetch_token,
+    "apply_bounce_rule": apply_bounce_rule,
     "look_for_record": look_for_record,
 }
 

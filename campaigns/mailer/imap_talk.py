@@ -1,7 +1,6 @@
 """The dialogue of an IMAP session: tagged commands, their responses, capabilities, STARTTLS (RFC 9051, 2 and 6)."""
 
 import re
-from typing import NoReturn
 
 from campaigns.mailer.imap_settings import ImapSettings
 from campaigns.mailer.imap_wire import ImapWire, Response
@@ -36,7 +35,7 @@ class Talk:
         first = self._response(Phase.GREETING, self.settings.timeouts.greeting, MAX_SAID)
         said = first.text.upper()
         if said.startswith(b"* BYE"):
-            self._fail(Phase.GREETING, first.text[5:])
+            raise self._failed(Phase.GREETING, first.text[5:])
         if not said.startswith((b"* OK", b"* PREAUTH")):
             self.close()
             raise MaildropFailure(
@@ -129,11 +128,11 @@ class Talk:
             if said[:1] == b"+":
                 if continues:
                     return [*found, response]
-                self._fail(phase, b"", Problem.PROTOCOL)
+                raise self._failed(phase, b"", Problem.PROTOCOL)
             if said[:5].upper() == b"* BYE":
-                self._fail(phase, said[5:])
+                raise self._failed(phase, said[5:])
             if said[:2] != b"* ":
-                self._fail(phase, said, Problem.PROTOCOL)
+                raise self._failed(phase, said, Problem.PROTOCOL)
             found.append(response)
 
     def _ended(
@@ -145,15 +144,15 @@ class Talk:
         if word.upper() in (b"NO", b"BAD"):
             text = readable(rest, self.settings)
             raise MaildropFailure(phase, refusal(text), text, is_open=True)
-        self._fail(phase, said, Problem.PROTOCOL)
+        raise self._failed(phase, said, Problem.PROTOCOL)
 
-    def _fail(self, phase: Phase, said: bytes, kind: Problem | None = None) -> NoReturn:
+    def _failed(self, phase: Phase, said: bytes, kind: Problem | None = None) -> MaildropFailure:
+        """Closes the connection; what the server said may tell why."""
         self.close()
         text = readable(said, self.settings)
         known = refusal(text)
-        raise MaildropFailure(
-            phase, kind or (Problem.LOST if known is Problem.REFUSED else known), text
-        )
+        told = Problem.LOST if known is Problem.REFUSED else known
+        return MaildropFailure(phase, kind or told, text)
 
     def _response(self, phase: Phase, seconds: float, max_octets: int) -> Response:
         try:

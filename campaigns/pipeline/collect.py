@@ -1,7 +1,7 @@
-"""Collect: polls the maildrops that bounces come back to. Record, then delete.
+"""Collect: polls the maildrops that bounces come back to, by POP3 or IMAP. Record, then delete.
 
-A message is marked for deletion only after its row is committed, and removed by QUIT alone (RFC 1939
-section 6). Whatever is cut off in between is found again under its UIDL: recorded once, deleted
+A message is marked for deletion (or moving) only after its row is committed, and removed by `quit` alone
+(RFC 1939 section 6; our IMAP client does the same). Whatever is cut off in between is found again under its UIDL: recorded once, deleted
 later. No message can stop the poller: one that breaks the session is tried again after all others.
 """
 
@@ -21,14 +21,14 @@ from django.utils import timezone
 from accounts.models import BounceMailbox
 from accounts.models.bounce_mailbox import Leaving
 from accounts.secrets import SecretUnreadable
-from campaigns.mailer import bounce
-from campaigns.mailer.pop3 import Maildrop
+from campaigns.mailer import maildrop as drops
 from campaigns.mailer.pop3_errors import NEEDS_PERSON, MaildropFailure, Phase, Problem
 from campaigns.models import MaildropMessage
 from campaigns.pipeline import oauth, restored
+from campaigns.pipeline.bounce_rules import understand
 from campaigns.pipeline.poll_lease import PollLease
-from campaigns.pipeline.recording import BROKE, FLOODED, PENDING, Source, judge, postpone, record
-from campaigns.pipeline.relay_settings import maildrop_settings
+from campaigns.pipeline.recording import BROKE, FLOODED, PENDING, Fetched, Source, postpone, record
+from campaigns.pipeline.relay_settings import maildrop_settings, open_maildrop
 
 log = logging.getLogger(__name__)
 
@@ -102,12 +102,12 @@ def _poll(mailbox_id: int, lease: PollLease) -> str:
     except ValueError:
         return "settings"
     try:
-        with Maildrop.open(settings) as maildrop:
+        with open_maildrop(settings) as maildrop:
             session = Session(mailbox, maildrop, lease)
             session.run(session.unread, MAX_MESSAGES)
         if session.postponed:
             # One alone, in a session of its own: what it breaks costs the others nothing.
-            with Maildrop.open(settings) as maildrop:
+            with open_maildrop(settings) as maildrop:
                 again = Session(mailbox, maildrop, lease)
                 again.run(again.due_again, 1)
                 return again.problem or session.problem
@@ -119,9 +119,9 @@ def _poll(mailbox_id: int, lease: PollLease) -> str:
 
 
 class Session:
-    """One POP3 session. `problem` is a code for what some message had, or blank."""
+    """One session. `problem` is a code for what some message had, or blank."""
 
-    def __init__(self, mailbox: BounceMailbox, maildrop: Maildrop, lease: PollLease) -> None:
+    def __init__(self, mailbox: BounceMailbox, maildrop: drops.Session, lease: PollLease) -> None:
         self.mailbox, self.maildrop, self.lease = mailbox, maildrop, lease
         self.problem = ""
         # Some servers only number their messages: after a change to another account its UIDLs may be
@@ -150,13 +150,14 @@ class Session:
     def run(self, wanted: Callable[[], list[str]], limit: int) -> None:
         """Removes what is recorded already, reads up to `limit` of `wanted`, and quits."""
         until = time.monotonic() + MAX_SECONDS
+        latest = timezone.now() - timedelta(days=self.mailbox.leave_days)
         for uidl, row in self.known.items():
-            if row.ours and row.deleted_at is None:
+            if row.ours and row.deleted_at is None and row.seen_at <= latest:
                 self._mark(uidl)
         for uidl in wanted()[:limit]:
             if time.monotonic() > until or not self.lease.keep():
                 break
-            if self._collect(uidl):
+            if self._collect(uidl) and not self.mailbox.leave_days:
                 self._mark(uidl)
         self.maildrop.quit()
         self._note_deleted()
@@ -189,8 +190,10 @@ class Session:
         """Reads and records one message; whether it may be deleted. A message that cannot be read
         or judged stays on the server."""
         try:
-            raw = self._fetch(uidl)
+            message = self._fetch(uidl)
         except MaildropFailure as failure:
+            if failure.kind is Problem.VANISHED:
+                return False  # somebody took it away between the listing and now
             self.problem = failure.kind.value
             if failure.is_open:
                 return False
@@ -198,7 +201,8 @@ class Session:
             postpone(self.mailbox, uidl, FLOODED if flooded else BROKE)
             raise
         try:
-            return record(self.mailbox, uidl, judge(Source.of(self.mailbox), bounce.read(raw)))
+            judged = understand(Source.of(self.mailbox), message.raw)
+            return record(self.mailbox, uidl, judged, message)
         except _AWAY:
             raise
         except Exception as error:
@@ -207,12 +211,12 @@ class Session:
             postpone(self.mailbox, uidl, BROKE)
             return False
 
-    def _fetch(self, uidl: str) -> bytes:
+    def _fetch(self, uidl: str) -> Fetched:
         number, size = self.listed[uidl]
         before = self.known.get(uidl)
         if size > MAX_BYTES or (before is not None and before.verdict == FLOODED):
-            return self.maildrop.top(number, TOP_LINES, max_bytes=MAX_BYTES)
-        return self.maildrop.retrieve(number, MAX_BYTES)
+            return Fetched(self.maildrop.top(number, TOP_LINES, max_bytes=MAX_BYTES), cut=True)
+        return Fetched(self.maildrop.retrieve(number, MAX_BYTES))
 
     def _mark(self, uidl: str) -> None:
         if self.mailbox.leaving == Leaving.NOTHING_DELETED:

@@ -7,10 +7,12 @@ lies (rows, file, reply texts, returned originals, backups). The rows follow in 
 from __future__ import annotations
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from campaigns.models import (
     Campaign,
+    Comparison,
     DataKey,
     Delivery,
     EnclosureArchive,
@@ -21,6 +23,7 @@ from campaigns.models import (
 )
 from campaigns.models.campaign import CampaignState
 from campaigns.models.delivery import OPEN, DeliveryState
+from campaigns.pipeline import originals
 
 _ENDED = (CampaignState.FINISHED, CampaignState.CANCELLED)
 
@@ -48,15 +51,39 @@ def destroy(workbook: Workbook) -> list[Campaign]:
         DataKey.objects.filter(pk=workbook.data_key_id).update(key="", destroyed_at=timezone.now())
         WorkbookFile.objects.filter(workbook=workbook).delete()
         ReturnedWorkbook.objects.filter(campaign__workbook=workbook).delete()
+        _destroy_comparisons(workbook)
         Workbook.objects.filter(pk=workbook.pk).update(
-            sealed_findings=None, columns=[], choices={}, sheets=[], sheet="", import_list=None
+            sealed_findings=None,
+            sealed_figures=None,
+            figures_due=False,
+            columns=[],
+            choices={},
+            sheets=[],
+            sheet="",
+            import_list=None,
         )
     EnclosureArchive.objects.filter(campaign__workbook=workbook).delete()
+    originals.destroy_with(workbook)
     _remove_rows(workbook)
     if not Campaign.objects.filter(workbook=workbook).exists():
         workbook.delete()
         DataKey.objects.filter(pk=workbook.data_key_id).delete()
     return []
+
+
+def _destroy_comparisons(workbook: Workbook) -> None:
+    """What was found in this month goes, and what later months found against it holds its amounts too:
+    a draft is compared anew with what is left."""
+    Comparison.objects.filter(campaign__workbook=workbook).delete()
+    later = Comparison.objects.filter(
+        Q(against__workbook=workbook) | Q(against__completions__workbook=workbook)
+    )
+    ids = list(later.values_list("pk", flat=True).distinct())
+    now, later = timezone.now(), Comparison.objects.filter(pk__in=ids)
+    later.update(sealed=None, asked_at=now)
+    later.filter(campaign__state=CampaignState.DRAFT).update(
+        counts={}, ended_at=None, lease_until=None, tries=0
+    )
 
 
 def _remove_rows(workbook: Workbook) -> None:

@@ -17,7 +17,7 @@ from campaigns.mailer.address import AddressFault, address_key
 from campaigns.mailer.bounce import Recipient, Report
 from campaigns.mailer.remote_id import remote_id_of
 from campaigns.mailer.return_path import ReturnPath
-from campaigns.models import Attempt, Delivery, Suppression
+from campaigns.models import Attempt, Campaign, Delivery, Suppression
 from campaigns.models.delivery import ERASED_DOMAIN, DeliveryPurpose, DeliveryState
 from campaigns.models.feedback import Proof, SuppressionReason
 from campaigns.pipeline.compose import tokens
@@ -56,7 +56,7 @@ class Match:
 
 def match(team_id: int, report: Report) -> list[Match]:
     """A Match for each recipient of the report, or one without a recipient where it names none."""
-    signed = _signed_delivery(team_id, report)
+    signed = signed_delivery(team_id, report)
     if signed is not None:
         return _by_return_path(signed, report.recipients)
     quoted = _quoted_deliveries(team_id, report.returned_message_id)
@@ -131,7 +131,14 @@ def _by_recipient(
     return Match(recipient, latest, Proof.NONE)
 
 
-def _signed_delivery(team_id: int, report: Report) -> Delivery | None:
+def quoted_campaigns(team_id: int, report: Report) -> list[Campaign]:
+    """The campaigns whose message the report quotes by its Message-ID. This proves nothing about a
+    recipient: it says to whose content the report belongs."""
+    quoted = _quoted_deliveries(team_id, report.returned_message_id)
+    return [delivery.campaign for delivery in quoted.values()]
+
+
+def signed_delivery(team_id: int, report: Report) -> Delivery | None:
     """The delivery whose token stands in an address that the report was sent to, or in the
     Return-Path of the message that came back (complaints go to another address than bounces)."""
     reader = ReturnPath(_ANY_PATTERN, tokens())

@@ -32,6 +32,7 @@ from campaigns.models.delivery import ERASED_DOMAIN, OPEN, DeliveryPurpose
 from campaigns.models.feedback import SuppressionReason
 from campaigns.models.template import Kind
 from campaigns.models.workbook import Purpose
+from campaigns.pipeline import originals
 from campaigns.workbooks.export import result_workbook
 
 # What stands where the address stood.
@@ -150,7 +151,8 @@ def _deliveries(contact: Contact) -> Iterator[Data]:
 
 
 def _feedback(contact: Contact) -> Iterator[Data]:
-    for row in _feedback_rows(contact, _mine(contact)).order_by("pk"):
+    rows = _feedback_rows(contact, _mine(contact)).select_related("original")
+    for row in rows.order_by("pk"):
         yield {
             "kind": row.kind,
             "address": row.address,
@@ -159,8 +161,17 @@ def _feedback(contact: Contact) -> Iterator[Data]:
             "status": row.status,
             "proven": bool(row.proof),
             "text": row.text,
+            "original": _original(row),
             "received_at": _moment(row.received_at),
         }
+
+
+def _original(row: Feedback) -> str:
+    """The message as it came, while it is kept; a payslip's is HR's."""
+    kept = row.original
+    if kept is None or kept.campaign_id is not None or kept.maybe_payslip:
+        return ""
+    return originals.source_of(kept).decode("utf-8", "replace")
 
 
 def _feedback_rows(contact: Contact, deliveries: QuerySet[Delivery]) -> QuerySet[Feedback]:
@@ -255,9 +266,9 @@ def _blank(contact: Contact, letters: QuerySet[Delivery]) -> None:
     key = f"erased-{secrets.token_hex(16)}"
     ids = list(letters.values_list("pk", flat=True))
     payslips = _mine(contact).exclude(campaign__kind=Kind.NEWSLETTER)
-    _feedback_rows(contact, letters).exclude(delivery__in=payslips.values("pk")).update(
-        address=ERASED_ADDRESS, address_key=key, text="", sealed_text=None
-    )
+    about = _feedback_rows(contact, letters).exclude(delivery__in=payslips.values("pk"))
+    originals.erase(contact.team_id, contact.address_key, about)
+    about.update(address=ERASED_ADDRESS, address_key=key, text="", sealed_text=None)
     for start in range(0, len(ids), 500):
         part = ids[start : start + 500]
         Attempt.objects.filter(delivery__in=part).update(text="", remote_id="")

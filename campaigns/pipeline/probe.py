@@ -23,7 +23,6 @@ from accounts.secrets import SecretUnreadable
 from campaigns.mailer.address import AddressFault, Mailbox
 from campaigns.mailer.message import MessageFault, Skeleton
 from campaigns.mailer.mx import Undeliverable
-from campaigns.mailer.pop3 import Maildrop
 from campaigns.mailer.pop3_errors import MaildropFailure
 from campaigns.mailer.pop3_settings import PopTimeouts
 from campaigns.mailer.reply import Outcome, Phase, Reply, classify
@@ -39,7 +38,7 @@ from campaigns.models.signals import announce
 from campaigns.pipeline import oauth
 from campaigns.pipeline.compose import signers
 from campaigns.pipeline.ledger import ledger, windows_of
-from campaigns.pipeline.relay_settings import maildrop_settings
+from campaigns.pipeline.relay_settings import maildrop_settings, open_maildrop
 from campaigns.pipeline.ways import connected
 
 log = logging.getLogger(__name__)
@@ -340,7 +339,7 @@ def _probe_mailbox(mailbox: BounceMailbox, steps: Steps) -> None:
         raise Halt("login", str(trouble.reason), trouble.said) from None
     order = _order(mailbox.tls_mode, login=True)
     try:
-        maildrop = Maildrop.open(settings)
+        maildrop = open_maildrop(settings)
     except MaildropFailure as failure:
         raise _halt_at(order, steps, failure.phase, failure.kind, failure.reply) from None
     steps.passed(*order)

@@ -1,12 +1,13 @@
 """Recording: what a message of a maildrop comes to, written in one transaction before it is deleted.
 
 A mailbox that is used for bounces only keeps everything; of somebody's own inbox only reports on our
-deliveries are kept, and of what is not proven no text. A payslip's texts are sealed, and what comes
-back of a message itself is never stored.
+deliveries are kept, and of what is not proven no text. A payslip's texts are sealed. Messages as they came
+are originals.py's.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,13 +16,11 @@ from django.utils import timezone
 
 from accounts.models import BounceMailbox
 from campaigns.mailer.bounce import Recipient, Report
-from campaigns.models import Campaign, Delivery, Feedback, MaildropMessage
-from campaigns.models.campaign import CampaignState
+from campaigns.models import Delivery, Feedback, MaildropMessage
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import DeliveryPurpose
 from campaigns.models.feedback import FeedbackKind, Proof, SuppressionReason
-from campaigns.models.template import Kind
-from campaigns.pipeline import counts
+from campaigns.pipeline import counts, originals
 from campaigns.pipeline.matching import Match, key_of, leaving, match, without_erased
 from campaigns.pipeline.subscription import BY_MAIL, Subscription, unsubscribe
 from campaigns.pipeline.suppress import OF_THE_MAILBOX, suppress, suppress_soft
@@ -39,21 +38,38 @@ _KINDS = {
     "feedback": FeedbackKind.COMPLAINT,
     "autoreply": FeedbackKind.AUTO_REPLY,
     "challenge": FeedbackKind.CHALLENGE,
+    "ordinary": FeedbackKind.REPLY,
 }
 # Feedback types that complain of nothing (RFC 5965 section 7.3, RFC 6591).
 _NO_COMPLAINT = ("not-spam", "auth-failure")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Judged:
     """A report beside its matches. `ours`: once recorded it may be deleted from the server;
-    `leaving`: whom it unsubscribes."""
+    `leaving`: whom it unsubscribes; `rule`: the team's own that made it understood."""
 
     verdict: str
     ours: bool = False
     rows: list[Feedback] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
     leaving: Subscription | None = None
+    report: Report | None = None
+    rule: int | None = None
+    # Nothing of it may be kept: it is about somebody whose data was erased.
+    erased: bool = False
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A message as it was read; `cut`: it had more."""
+
+    raw: bytes
+    cut: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.raw).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -72,9 +88,10 @@ class Source:
 def judge(source: Source, report: Report) -> Judged:
     """What is to be written about a message; reads the database and writes nothing."""
     if report.kind not in _REPORTS and (left := leaving(source.team_id, report)):
-        return _unsubscribing(source, left)
+        return _unsubscribing(source, left, report)
     matches = match(source.team_id, report)
     kept = without_erased(source.team_id, matches)
+    erased = len(kept) < len(matches)
     proven = any(found.proven for found in matches)
     if source.exclusive:
         ours = report.kind in _UNDERSTOOD
@@ -85,15 +102,19 @@ def judge(source: Source, report: Report) -> Judged:
         _feedback(source, report, found, with_text=source.exclusive or (ours and found.proven))
         for found in kept
     ]
-    return Judged(report.kind, ours, rows, kept)
+    return Judged(report.kind, ours, rows, kept, report=report, erased=erased)
 
 
-def record(mailbox: BounceMailbox, uidl: str, judged: Judged) -> bool:
+def record(mailbox: BounceMailbox, uidl: str, judged: Judged, message: Fetched) -> bool:
     """Commits the message's row with all that follows from it; whether it may be deleted now.
 
-    A message that was recorded before, by whomever, changes nothing a second time.
+    A message that was recorded before, by whomever, changes nothing a second time; nor does one that
+    stands there again under another id, as all do once a server numbers them anew.
     """
     with transaction.atomic():
+        again = _recorded(mailbox, uidl, message.fingerprint)
+        if again is not None:
+            judged = Judged(again.verdict, again.ours)
         row, created = MaildropMessage.objects.get_or_create(
             mailbox=mailbox,
             uidl=uidl,
@@ -101,12 +122,33 @@ def record(mailbox: BounceMailbox, uidl: str, judged: Judged) -> bool:
                 "team_id": mailbox.team_id,
                 "verdict": judged.verdict,
                 "ours": judged.ours,
+                "fingerprint": message.fingerprint,
             },
         )
-        if not created and not _settle(row, judged):
+        if not created and not _settle(row, judged, message.fingerprint):
             return row.ours
+        _keep(mailbox, judged, message)
         apply(judged)
     return judged.ours
+
+
+def _recorded(mailbox: BounceMailbox, uidl: str, fingerprint: str) -> MaildropMessage | None:
+    same = MaildropMessage.objects.filter(mailbox=mailbox, fingerprint=fingerprint)
+    return same.exclude(uidl=uidl).exclude(verdict__in=PENDING).order_by("pk").first()
+
+
+def _keep(mailbox: BounceMailbox, judged: Judged, message: Fetched) -> None:
+    """The original: everything of a mailbox for bounces only, of another what is proven to be about ours."""
+    report, ours = judged.report, judged.ours and judged.leaving is None
+    if report is None or judged.erased or not (mailbox.exclusive or ours):
+        return
+    original = originals.kept(mailbox, message.raw, report, judged.matches, cut=message.cut)
+    if original is None:
+        return
+    original.verdict, original.rule_id = judged.verdict, judged.rule
+    original.save()
+    for row in judged.rows:
+        row.original = original
 
 
 def apply(judged: Judged) -> None:
@@ -121,8 +163,8 @@ def apply(judged: Judged) -> None:
         unsubscribe(judged.leaving, how=BY_MAIL)
 
 
-def _unsubscribing(source: Source, left: Subscription) -> Judged:
-    """What the mail says is its writer's own, and nothing of it is kept."""
+def _unsubscribing(source: Source, left: Subscription, report: Report) -> Judged:
+    """What the mail says is its writer's own: nothing of it stands in the row."""
     delivery = left.delivery
     row = Feedback(
         team_id=source.team_id,
@@ -135,7 +177,7 @@ def _unsubscribing(source: Source, left: Subscription) -> Judged:
         address_key=delivery.address_key,
     )
     found = Match(None, delivery, Proof.RETURN_PATH)
-    return Judged("unsubscribe", True, [row], [found], left)
+    return Judged("unsubscribe", True, [row], [found], left, report=report)
 
 
 def postpone(mailbox: BounceMailbox, uidl: str, verdict: str) -> None:
@@ -151,11 +193,14 @@ def postpone(mailbox: BounceMailbox, uidl: str, verdict: str) -> None:
         )
 
 
-def _settle(row: MaildropMessage, judged: Judged) -> bool:
+def _settle(row: MaildropMessage, judged: Judged, fingerprint: str) -> bool:
     """Whether this call gives a postponed message its verdict."""
     return bool(
         MaildropMessage.objects.filter(pk=row.pk, verdict__in=PENDING).update(
-            verdict=judged.verdict, ours=judged.ours, seen_at=timezone.now()
+            verdict=judged.verdict,
+            ours=judged.ours,
+            seen_at=timezone.now(),
+            fingerprint=fingerprint,
         )
     )
 
@@ -207,7 +252,7 @@ def _text(source: Source, report: Report, found: Match) -> tuple[str, bytes | No
     parts = () if report.kind == "feedback" else (report.diagnostic,)
     text = _clean("\n".join(filter(None, (*parts, report.human_text))))
     if not found.proven or found.delivery is None:
-        return ("" if _sends_payslips(source.team_id) else text), None
+        return ("" if originals.sends_payslips(source.team_id) else text), None
     campaign = found.delivery.campaign
     if not campaign.is_payslip:
         return text, None
@@ -217,11 +262,6 @@ def _text(source: Source, report: Report, found: Match) -> tuple[str, bytes | No
         return "", campaign.workbook.data_key.seal(text.encode())
     except ContentDestroyed:
         return "", None
-
-
-def _sends_payslips(team_id: int) -> bool:
-    launched = Campaign.objects.filter(team_id=team_id, kind=Kind.PAYSLIP)
-    return launched.exclude(state=CampaignState.DRAFT).exists()
 
 
 def _clean(text: str) -> str:

@@ -6,9 +6,15 @@ Where a login by OAuth takes the secret's place, its token is fetched here, whic
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from accounts.models import BounceMailbox, Relay
+from accounts.models.bounce_mailbox import Leaving, Protocol
 from campaigns.mailer.direct import DirectSettings
+from campaigns.mailer.imap import ImapMaildrop
+from campaigns.mailer.imap_settings import ImapSettings
+from campaigns.mailer.maildrop import Session
+from campaigns.mailer.pop3 import Maildrop
 from campaigns.mailer.pop3_settings import Pop3Settings, PopTls
 from campaigns.mailer.smtp_settings import RelaySettings, Timeouts, TlsMode
 from campaigns.pipeline.oauth import access_token
@@ -66,15 +72,27 @@ _POP_TLS = {
 
 
 def maildrop_settings(mailbox: BounceMailbox) -> Pop3Settings:
-    """The row's POP3 account; ValueError for a host, user name or password that cannot be used, and
-    `TokenTrouble` where its login is OAuth's and there is no token."""
-    return Pop3Settings(
-        host=mailbox.host,
-        port=mailbox.port,
-        tls=_POP_TLS[TlsMode(mailbox.tls_mode)],
-        username=mailbox.username,
-        password="" if mailbox.oauth_id else str(mailbox.secret),
-        ca_pem=mailbox.ca_pem or None,
-        allow_private=mailbox.internal_allowed,
-        access_token=access_token(mailbox.oauth_id) if mailbox.oauth_id else "",
-    )
+    """The row's POP3 or IMAP account; ValueError for a host, user name or password that cannot be used,
+    and `TokenTrouble` where its login is OAuth's and there is no token."""
+    account: dict[str, Any] = {
+        "host": mailbox.host,
+        "port": mailbox.port,
+        "tls": _POP_TLS[TlsMode(mailbox.tls_mode)],
+        "username": mailbox.username,
+        "password": "" if mailbox.oauth_id else str(mailbox.secret),
+        "ca_pem": mailbox.ca_pem or None,
+        "allow_private": mailbox.internal_allowed,
+        "access_token": access_token(mailbox.oauth_id) if mailbox.oauth_id else "",
+    }
+    if mailbox.protocol == Protocol.POP3:
+        return Pop3Settings(**account)
+    folders = tuple(filter(None, map(str.strip, mailbox.folders.splitlines())))
+    moves = mailbox.leaving == Leaving.OURS_MOVED
+    return ImapSettings(**account, folders=folders, move_to=mailbox.moved_to if moves else "")
+
+
+def open_maildrop(settings: Pop3Settings) -> Session:
+    """A session by the protocol that the settings are of. Raises `MaildropFailure`."""
+    if isinstance(settings, ImapSettings):
+        return ImapMaildrop.open(settings)
+    return Maildrop.open(settings)

@@ -16,6 +16,7 @@ from accounts.models.bounce_mailbox import Leaving
 from campaigns.mailer.pop3 import Maildrop
 from campaigns.models import Campaign, Feedback, MaildropMessage, Suppression
 from campaigns.pipeline import collect
+from campaigns.pipeline.recording import Source
 from campaigns.sandbox.sandbox import MailSandbox
 from tests.fakes.scripted_pop3 import Drop, ScriptedPop3
 from tests.pipeline import returned_mail as mail
@@ -100,7 +101,7 @@ def test_a_mailbox_for_bounces_only_keeps_what_is_not_understood_for_a_person(in
     mailbox.save()
     collect.poll(mailbox.pk)
     assert list(server.messages) == ["uid1", "uid5"]
-    assert Feedback.objects.filter(kind="unrecognised").count() == 2
+    assert Feedback.objects.filter(kind="reply").count() == 2
 
 
 def test_a_drop_before_quit_removes_at_the_next_poll_and_records_nothing_twice(
@@ -186,15 +187,15 @@ def test_a_message_that_trips_the_code_stays_and_stops_no_other(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     server, mailbox = inbox
-    right = collect.judge
+    right = collect.understand
 
-    def tripping(box: BounceMailbox, report: object) -> object:
-        if CAROL in repr(report):
+    def tripping(source: Source, raw: bytes) -> object:
+        if CAROL.encode() in raw:
             raise KeyError("工资 23,456")
-        return right(box, report)
+        return right(source, raw)
 
     with monkeypatch.context() as patch, caplog.at_level(logging.INFO):
-        patch.setattr(collect, "judge", tripping)
+        patch.setattr(collect, "understand", tripping)
         collect.poll(mailbox.pk)
     assert bounced() == [BOB, DAVE]
     assert list(server.messages) == ["uid1", "uid3", "uid5"]
@@ -305,12 +306,13 @@ def test_a_unique_id_of_any_length_is_told_from_others(inbox: Inbox) -> None:
     assert bounced() == [BOB, CAROL, DAVE]
 
 
-def test_the_same_message_twice_is_two_messages_and_one_suppression(news: Campaign) -> None:
+def test_the_same_message_twice_is_two_messages_and_recorded_once(news: Campaign) -> None:
     (report,) = reports(news, BOB)
     with ScriptedPop3([report, report]) as server:
         collect.poll(mail.a_mailbox(news.team, server.port).pk)
         assert server.messages == {}
-    assert (Feedback.objects.count(), Suppression.objects.count()) == (2, 1)
+    assert (Feedback.objects.count(), Suppression.objects.count()) == (1, 1)
+    assert MaildropMessage.objects.exclude(deleted_at=None).count() == 2
 
 
 def test_a_poll_stops_at_its_limit_and_the_next_goes_on(

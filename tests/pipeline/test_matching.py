@@ -16,7 +16,7 @@ from campaigns.models.feedback import FeedbackKind, Proof, SuppressionReason
 from campaigns.models.template import Kind
 from campaigns.pipeline.compose import tokens
 from campaigns.pipeline.counts import BOUNCED
-from campaigns.pipeline.recording import Source, judge, record
+from campaigns.pipeline.recording import Fetched, Source, judge, record
 from tests.pipeline import returned_mail as mail
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -41,7 +41,7 @@ def news(team: Team) -> Campaign:
 
 def take(mailbox: BounceMailbox, raw: bytes, uidl: str = "1") -> bool:
     """Judges and records one message; whether it may be deleted."""
-    return record(mailbox, uidl, judge(Source.of(mailbox), bounce.read(raw)))
+    return record(mailbox, uidl, judge(Source.of(mailbox), bounce.read(raw)), Fetched(raw))
 
 
 def test_a_hard_bounce_to_the_signed_return_path_suppresses_the_address(
@@ -217,7 +217,8 @@ def test_bounced_deliveries_are_counted_once_each(mailbox: BounceMailbox, news: 
     for number, address in enumerate((BOB, "carol@customer.example")):
         delivery = mail.a_delivery(news, address)
         for copy in "ab":
-            take(mailbox, mail.a_bounce(address, to=mail.return_path(delivery)), f"{number}{copy}")
+            raw = mail.a_bounce(address, to=mail.return_path(delivery), returned=copy)
+            take(mailbox, raw, f"{number}{copy}")
     assert CampaignCount.objects.get(campaign=news, state=BOUNCED).number == 2
     assert Feedback.objects.count() == 4
     assert Suppression.objects.count() == 2
@@ -263,7 +264,7 @@ def test_a_mailbox_for_bounces_only_keeps_everything(team: Team, news: Campaign)
     assert [row.kind for row in rows] == [
         FeedbackKind.AUTO_REPLY,
         FeedbackKind.BOUNCE,
-        FeedbackKind.UNRECOGNISED,
+        FeedbackKind.REPLY,
     ]
     assert "away until Monday" in rows[0].text
     assert (rows[1].delivery, rows[1].proof) == (None, Proof.NONE)

@@ -28,7 +28,7 @@ from campaigns.models.feedback import SuppressionReason
 from campaigns.models.template import Kind
 from campaigns.pipeline import import_contacts, personal_data
 from campaigns.pipeline import subscription as standing
-from campaigns.pipeline.recording import Source, judge, record
+from campaigns.pipeline.recording import Fetched, Source, judge, record
 from tests.pipeline import returned_mail as mail
 from tests.views.scene import Scene
 
@@ -96,7 +96,7 @@ def a_book(scene: Scene) -> Any:
 
 def bounced(mailbox: BounceMailbox, delivery: Delivery, uidl: str = "1") -> bool:
     raw = mail.a_bounce(BOB, to=mail.return_path(delivery))
-    return record(mailbox, uidl, judge(Source.of(mailbox), bounce.read(raw)))
+    return record(mailbox, uidl, judge(Source.of(mailbox), bounce.read(raw)), Fetched(raw))
 
 
 def everything(team_id: int) -> str:
@@ -164,9 +164,8 @@ def test_after_erasing_nothing_names_the_person(
 ) -> None:
     a_book(scene)
     bounced(mailbox, letter)
-    record(
-        mailbox, "2", judge(Source.of(mailbox), bounce.read(mail.an_auto_reply(BOB, to=mail.LOGIN)))
-    )
+    raw = mail.an_auto_reply(BOB, to=mail.LOGIN)
+    record(mailbox, "2", judge(Source.of(mailbox), bounce.read(raw)), Fetched(raw))
     assert "bob" in everything(scene.team.pk)
     done = personal_data.erase(bob, None)
     assert (done.waiting, done.files) == (0, ["客户.xlsx"])
@@ -240,7 +239,7 @@ def test_a_late_bounce_brings_nothing_back(
     personal_data.erase(bob, None)
     assert bounced(mailbox, letter)
     raw = mail.a_bounce(BOB, message_id=message_id)
-    assert record(mailbox, "2", judge(Source.of(mailbox), bounce.read(raw)))
+    assert record(mailbox, "2", judge(Source.of(mailbox), bounce.read(raw)), Fetched(raw))
     assert not Feedback.objects.exists()
     assert Suppression.objects.get().reason == SuppressionReason.ERASED
 

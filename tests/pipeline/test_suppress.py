@@ -40,9 +40,12 @@ def mailbox(team: Team) -> BounceMailbox:
 
 
 def bounce(mailbox: BounceMailbox, delivery: Delivery, **how: str) -> None:
-    report = read(a_bounce(delivery.address, to=return_path(delivery), **how))
+    raw = a_bounce(delivery.address, to=return_path(delivery), **how)
     number = Feedback.objects.count()
-    recording.record(mailbox, f"u{number}", recording.judge(recording.Source.of(mailbox), report))
+    judged = recording.judge(recording.Source.of(mailbox), read(raw))
+    # Each has a time of its own.
+    raw = f"Date: Mon, 24 Nov 2026 08:00:{number:02} +0800\r\n".encode() + raw
+    recording.record(mailbox, f"u{number}", judged, recording.Fetched(raw))
 
 
 def deliveries(team: Team, number: int, address: str = "li@corp.example") -> list[Delivery]:

@@ -27,7 +27,7 @@ from campaigns.models.feedback import FeedbackKind, SuppressionReason
 from campaigns.models.template import Kind
 from campaigns.pipeline import collect, send
 from campaigns.pipeline.compose import tokens
-from campaigns.pipeline.recording import judge, record
+from campaigns.pipeline.recording import Fetched, Source, judge, record
 from tests import cast
 from tests.fakes.scripted_pop3 import ScriptedPop3
 from tests.fakes.scripted_relay import ScriptedRelay
@@ -54,7 +54,7 @@ def news(readers: ContactList) -> Campaign:
 
 
 def take(mailbox: BounceMailbox, raw: bytes, uidl: str = "1") -> bool:
-    return record(mailbox, uidl, judge(mailbox, bounce.read(raw)))
+    return record(mailbox, uidl, judge(Source.of(mailbox), bounce.read(raw)), Fetched(raw))
 
 
 def status() -> str:
