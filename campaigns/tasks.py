@@ -100,6 +100,11 @@ def tick() -> None:
     for relay_id, batches in work.relays_with_work():
         for _batch in range(batches):
             send_batch.delay(relay_id)
+    _hand_out_rows()
+
+
+def _hand_out_rows() -> None:
+    """A task for each row that waits for a worker."""
     for workbook_id in load.unread():
         read_workbook.delay(workbook_id)
     for workbook_id in import_contacts.waiting():
