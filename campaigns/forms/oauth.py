@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -138,6 +139,8 @@ class OAuthLoginForm(forms.ModelForm):
                 data[name], internal=bool(data["internal_allowed"])
             ):
                 self.add_error(name, _("请填以 https:// 开头的完整地址。"))
+        if self._left_the_permitted(data):
+            self.add_error("token_url", _("这台服务器获准在内网；换成另一台，须由系统管理员操作。"))
         needs_tenant = data.get("flow") == OAuthFlow.CLIENT and "tenant" in self.fields
         if needs_tenant and not data.get("tenant"):
             self.add_error("tenant", _("“应用自己的权限”必须填写租户。"))
@@ -149,6 +152,13 @@ class OAuthLoginForm(forms.ModelForm):
         """Whether the secrets would go to somebody else than they were entered for."""
         now = tuple(data.get(name, "") for name in ("tenant", "token_url", "client_id"))
         return bool(self.instance.pk) and now != self.was["endpoint"]
+
+    def _left_the_permitted(self, data: dict[str, Any]) -> bool:
+        """The permission to reach a private network was given for one server, not for all of them."""
+        field = self.fields.get("internal_allowed")
+        if field is None or not field.disabled or not self.instance.internal_allowed:
+            return False
+        return _server(self.was["endpoint"][1]) != _server(data.get("token_url", ""))
 
     def save(self, commit: bool = True) -> OAuthLogin:
         moved = self._moved(self.cleaned_data)
@@ -169,6 +179,11 @@ def _plain(text: str) -> str:
     if any(not sign.isprintable() or sign == " " for sign in text) or not text.isascii():
         raise ValidationError(_("不能有空格、换行或非英文字符。"))
     return text
+
+
+def _server(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower()
 
 
 def _is_usable(url: str, *, internal: bool) -> bool:

@@ -40,9 +40,14 @@ def is_permitted(address: str, *, allow_private: bool) -> bool:
     ip = _plain(address)
     if ip.is_link_local or ip.is_multicast or ip.is_unspecified:
         return False
-    if ip.is_loopback or ip.is_private:
+    if ip.is_loopback or ip.is_private or ip.is_reserved or _is_site_local(ip):
         return allow_private
     return allow_private or ip.is_global
+
+
+def _is_site_local(ip: IpAddress) -> bool:
+    """Withdrawn (RFC 3879), and still in use inside; Python counts it among the global ones."""
+    return isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local
 
 
 def _plain(address: str) -> IpAddress:

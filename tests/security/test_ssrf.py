@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from accounts.models import BounceMailbox, Relay, Role
+from accounts.models import BounceMailbox, OAuthLogin, Relay, Role
 from campaigns.mailer import outbound
 from campaigns.models import Probe
 from campaigns.pipeline import probe as probing
@@ -43,6 +43,8 @@ INTERNAL = [
     "169.254.169.254",
     "fe80::1",
     "fd00::1",
+    "fec0::1",
+    "::127.0.0.1",
     "224.0.0.1",
     "255.255.255.255",
 ]
@@ -202,6 +204,30 @@ def test_no_allowance_opens_the_clouds_own_services(address: str) -> None:
     assert not outbound.is_permitted(address, allow_private=True)
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("url", ["http://127.0.0.1:6379/x", "https://10.0.0.9/token"])
+def test_a_permission_for_one_token_server_is_none_for_another(url: str) -> None:
+    """A superuser allowed the company's own; a mail administrator may not point it elsewhere inside."""
+    scene = Scene()
+    login = OAuthLogin.objects.create(
+        team=scene.team, name="自有", provider="other", client_id="c", scope="mail",
+        token_url="https://id.corp.example/token", internal_allowed=True,
+    )  # fmt: skip
+    given = {
+        "name": "自有",
+        "client_id": "c",
+        "client_secret": "s",
+        "scope": "mail",
+        "flow": "code",
+    }
+    page = reverse("campaigns:oauth_login", args=[login.pk])
+    for path, status in ((url, 422), ("https://id.corp.example/other", 302)):
+        answer = scene.client(Role.MAIL_ADMIN).post(page, given | {"token_url": path})
+        assert answer.status_code == status, path
+    login.refresh_from_db()
+    assert login.token_url == "https://id.corp.example/other"
+
+
 def test_nothing_of_the_site_fetches_pages() -> None:
     """No client of HTTP is imported by the code that runs in production, so no URL can be fetched."""
     import re
@@ -213,5 +239,7 @@ def test_nothing_of_the_site_fetches_pages() -> None:
     )
     for part in ("accounts", "campaigns", "config"):
         for path in (root / part).rglob("*.py"):
-            if path != root / "campaigns/mailer/https.py":  # the one door: it asks outbound.py first
+            if (
+                path != root / "campaigns/mailer/https.py"
+            ):  # the one door: it asks outbound.py first
                 assert not fetching.search(path.read_text(encoding="utf-8")), path
