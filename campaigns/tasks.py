@@ -26,6 +26,7 @@ from campaigns.pipeline import (
     bounce_rules,
     collect,
     comparison,
+    count_hits,
     domain_check,
     enclose,
     figures,
@@ -80,6 +81,8 @@ app.conf.beat_schedule = {
         "schedule": 3600,
         "options": {"expires": 3600},
     },
+    "hits": {"task": "campaigns.count_hits", "schedule": 15, "options": {"expires": 15}},
+    "old_hits": {"task": "campaigns.forget_hits", "schedule": 3600, "options": {"expires": 3600}},
     "alerts": {"task": "campaigns.watch_alerts", "schedule": 60, "options": {"expires": 60}},
 }
 
@@ -239,6 +242,16 @@ def retire_workbooks() -> None:
 @shared_task(name="campaigns.retire_workbook")
 def retire_workbook(workbook_id: int) -> None:
     retention.run(workbook_id)
+
+
+@shared_task(name="campaigns.count_hits")
+def count_tracked_hits() -> None:
+    count_hits.count()
+
+
+@shared_task(name="campaigns.forget_hits")
+def forget_hits() -> None:
+    count_hits.forget()
 
 
 @shared_task(name="campaigns.look_for_record")

@@ -242,6 +242,8 @@ POLL_SECONDS = environment.number("POLL_SECONDS", 60)
 DNS_SERVERS = environment.name_servers("DNS_SERVERS")
 # A scheduled campaign that is later than this asks instead of sending (listed as a hold).
 LATE_START_HOURS = environment.number("LATE_START_HOURS", 4)
+# Days for which each request to a tracked link is kept; its count stays.
+HIT_DAYS = max(1, environment.number("HIT_DAYS", 7))
 
 LOGGING = {
     "version": 1,

@@ -26,6 +26,7 @@ _FIELDS = (
     *("name", "contact_list_id", "workbook_id", "relay_id", "from_name", "from_address"),
     *("reply_to", "duplicates", "attachment", "password_column", "password_tail"),
     *("password_hint", "confirm_days", "corrects_id", "send_anyway"),
+    *("tracking", "utm"),
 )
 
 

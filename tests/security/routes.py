@@ -23,6 +23,7 @@ PUBLIC = frozenset(
         "accounts:sign_out",
         "accounts:language",
         "campaigns:hook",
+        "campaigns:tracked",
         "campaigns:unsubscribe",
         "campaigns:unsubscribe_leave",
         "campaigns:unsubscribe_undo",
