@@ -60,7 +60,7 @@ class AccountForm(forms.ModelForm):
         fields = ("name", "language")
 
 
-_KEPT = ("soft_bounces", "soft_days", "suppressions_per_hour")
+_KEPT = ("soft_bounces", "soft_days", "suppressions_per_hour", "originals_days")
 
 
 class TeamForm(forms.ModelForm):
@@ -81,6 +81,9 @@ class TeamForm(forms.ModelForm):
             "soft_bounces": _("邮箱已满、停用这类退信要发生几次才屏蔽。0 是从不。"),
             "suppressions_per_hour": _(
                 "服务器出错时可能把所有地址都说成不存在。超过的先等人决定，并发出警报。0 是不限。"
+            ),
+            "originals_days": _(
+                "退信邮箱里收到的邮件原样保存这么多天，供核对和建规则；工资条的加密保存，只有有权的人事能看。0 是不保存。"
             ),
             "keep_days": _(
                 "最后一次使用之后这么多天，文件和每一行的内容自动销毁，投递记录保留。留空则一直保留。"

@@ -28,11 +28,13 @@ _ORDINARY_INBOX = _("退信会回到登录邮箱本身，请把它设为退信�
 
 @dataclass(frozen=True)
 class Maildrop:
-    """The POP3 side of a provider."""
+    """The receiving side of a provider: its POP3 host and port, and its IMAP host."""
 
     host: str
     port: int = 995
     tls_mode: str = TlsMode.IMPLICIT
+    imap_host: str = ""
+    imap_port: int = 993
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ _ALL = (
             _("发件地址只能是登录邮箱本身。"),
             _ORDINARY_INBOX,
         ),
-        maildrop=Maildrop("pop.163.com"),
+        maildrop=Maildrop("pop.163.com", imap_host="imap.163.com"),
         copies_note=_COPIES_NETEASE,
     ),
     Preset(
@@ -98,7 +100,7 @@ _ALL = (
             _("发件地址只能是登录邮箱本身。"),
             _ORDINARY_INBOX,
         ),
-        maildrop=Maildrop("pop.126.com"),
+        maildrop=Maildrop("pop.126.com", imap_host="imap.126.com"),
         copies_note=_COPIES_NETEASE,
     ),
     Preset(
@@ -113,7 +115,7 @@ _ALL = (
             _("发件地址只能是登录邮箱本身。"),
             _ORDINARY_INBOX,
         ),
-        maildrop=Maildrop("pop.qq.com"),
+        maildrop=Maildrop("pop.qq.com", imap_host="imap.qq.com"),
         copies_note=_("在网页邮箱“设置 → 账号”里取消“SMTP 发信后保存到服务器”。"),
     ),
     Preset(
@@ -129,7 +131,7 @@ _ALL = (
             _("额度由整个域名的所有成员共用，且只计发给外部陌生人的邮件。"),
             _("管理员须允许成员使用 IMAP/SMTP。海外机器可改用 hwsmtp.exmail.qq.com。"),
         ),
-        maildrop=Maildrop("pop.exmail.qq.com"),
+        maildrop=Maildrop("pop.exmail.qq.com", imap_host="imap.exmail.qq.com"),
         copies_note=_("在网页邮箱“设置 → 客户端设置”里取消“SMTP 发信后保存到服务器”。"),
     ),
     Preset(
@@ -143,7 +145,7 @@ _ALL = (
             _("达到每日上限后要等 24 小时。"),
             _("阿里云服务器封锁 25 端口，请用 465。"),
         ),
-        maildrop=Maildrop("pop.qiye.aliyun.com"),
+        maildrop=Maildrop("pop.qiye.aliyun.com", imap_host="imap.qiye.aliyun.com"),
         copies_note=_LOOK,
     ),
     Preset(
@@ -157,7 +159,7 @@ _ALL = (
             _("个人账号每天约 500 封；Workspace 每滚动 24 小时 2000 封，可自行调高。"),
             _("每天向 Gmail 发 5000 封以上时，必须有 SPF、DKIM、DMARC 和一键退订。"),
         ),
-        maildrop=Maildrop("pop.gmail.com"),
+        maildrop=Maildrop("pop.gmail.com", imap_host="imap.gmail.com"),
         copies_note=_("Gmail 总会保存，不能关闭：请只让该看的人打开这个邮箱。"),
         oauth=OAuthProvider.GOOGLE,
     ),
@@ -176,7 +178,7 @@ _ALL = (
                 "微软从 2026 年底起默认关闭用密码登录的 SMTP：请在“OAuth 登录”里授权，再在这里选用。"
             ),
         ),
-        maildrop=Maildrop("outlook.office365.com"),
+        maildrop=Maildrop("outlook.office365.com", imap_host="outlook.office365.com"),
         copies_note=_LOOK,
         oauth=OAuthProvider.MICROSOFT,
     ),

@@ -1,4 +1,4 @@
-"""Bounce mailboxes: the maildrops that are polled by POP3, and what was found in them."""
+"""Bounce mailboxes: the maildrops that are polled by POP3 or IMAP, and what was found in them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts.models import BounceMailbox, Right
+from accounts.models.bounce_mailbox import Protocol
 from accounts.presets import PRESETS, preset_of
 from campaigns.forms.mailboxes import MailboxForm
 from campaigns.models import MaildropMessage, Probe
@@ -32,6 +33,7 @@ _VERDICTS = {
     "unsubscribe": gettext_lazy("退订邮件"),
     "ordinary": gettext_lazy("其他邮件（留在服务器上）"),
     "unrecognised": gettext_lazy("未能识别"),
+    "ignored": gettext_lazy("按规则不理会"),
     "broke": gettext_lazy("读取中断，会再试"),
     "flooded": gettext_lazy("过大，会再试"),
 }
@@ -60,14 +62,22 @@ def mailbox_new(request: HttpRequest) -> HttpResponse:
     if preset is None:
         known = [one for one in PRESETS.values() if one.maildrop or one.internal]
         return render(request, "campaigns/mailboxes/choose.html", {"presets": known})
-    form = MailboxForm(request.POST or None, team=request.team, user=request.user, preset=code)
+    protocol = request.POST.get("protocol") or request.GET.get("protocol") or Protocol.POP3
+    form = MailboxForm(
+        request.POST or None, team=request.team, user=request.user, preset=code, protocol=protocol
+    )
     if form.is_bound and form.is_valid():
         mailbox = form.save()
         messages.success(request, _("退信邮箱已保存。请点“测试”，看能不能登录。"))
         if form.kept_for_relay:
             messages.warning(request, _kept_for_relay())
         return redirect("campaigns:mailbox", mailbox.pk)
-    context = {"form": form, "preset": preset}
+    context = {
+        "form": form,
+        "preset": preset,
+        "protocol": protocol,
+        "has_imap": preset.maildrop is None or bool(preset.maildrop.imap_host),
+    }
     return render(
         request, "campaigns/mailboxes/new.html", context, status=422 if form.is_bound else 200
     )
