@@ -231,6 +231,7 @@ def begin(
             workbook=workbook,
             layout=_layout(source, user, renamed),
             password_column=renamed.get(source.password_column, source.password_column),
+            preview_column=renamed.get(source.preview_column, source.preview_column),
             continues=source,
             created_by=user,
             **{field: getattr(source, field) for field in TAKEN},

@@ -23,6 +23,7 @@ from campaigns.pipeline.preflight_audience import Audience, audience_of, dead_ad
 from campaigns.pipeline.preflight_copies import copies
 from campaigns.pipeline.preflight_domain import domain_findings
 from campaigns.pipeline.preflight_enclosures import enclosures
+from campaigns.pipeline.preflight_figures import compared, totals
 from campaigns.pipeline.preflight_finding import BLOCK, INFO, WARN, Finding, Place
 from campaigns.pipeline.preflight_layout import layout_findings
 from campaigns.pipeline.preflight_limits import limits
@@ -47,6 +48,8 @@ def check(campaign: Campaign) -> list[Finding]:
         found += layout_findings(campaign)
         found += attachments(campaign)
         found += enclosures(campaign)
+        found += totals(campaign)
+        found += compared(campaign)
         found += repeats(campaign)
         found += matched(campaign)
         found += completes(campaign)

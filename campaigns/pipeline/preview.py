@@ -6,10 +6,11 @@ Everything goes through compose.Composer, on a delivery that is not stored.
 from __future__ import annotations
 
 import email.header
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from email.policy import compat32
+from itertools import islice
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
@@ -28,6 +29,8 @@ from campaigns.pipeline.compose import Composer, Unsendable
 from campaigns.pipeline.layouts import for_a_page
 
 Recipient = WorkbookRow | Contact
+# A search names so many.
+FOUND = 20
 
 
 @dataclass(frozen=True)
@@ -85,30 +88,42 @@ def place_of(campaign: Campaign, recipient: Recipient) -> Place:
     )
 
 
-def search(campaign: Campaign, words: str) -> Recipient | None:
-    """The first recipient with this row number, or with this in the address or the name."""
+def search(campaign: Campaign, words: str) -> list[Recipient]:
+    """The first recipients with this row number, or with this in the address, or in the name."""
     rows, wanted = recipients(campaign), words.strip().casefold()
     if campaign.workbook is None:
-        return (
-            rows.filter(address_key__contains=wanted).first()
-            or rows.filter(name__icontains=words.strip()).first()
+        return list(
+            rows.filter(address_key__contains=wanted)[:FOUND]
+            or rows.filter(name__icontains=words.strip())[:FOUND]
         )
     if wanted.isdecimal() and len(wanted) < 8:
-        return rows.filter(number=int(wanted)).first()
-    return rows.filter(address_key__contains=wanted).first() or _by_name(campaign, rows, wanted)
+        return list(rows.filter(number=int(wanted))[:FOUND])
+    found = list(rows.filter(address_key__contains=wanted)[:FOUND])
+    return found or list(islice(_by_name(campaign, rows, wanted), FOUND))
 
 
-def _by_name(campaign: Campaign, rows: QuerySet[WorkbookRow], wanted: str) -> WorkbookRow | None:
+def _by_name(campaign: Campaign, rows: QuerySet[WorkbookRow], wanted: str) -> Iterator[WorkbookRow]:
     """Names are sealed, so rows are opened one after the other."""
     assert campaign.workbook is not None
     try:
         for row in rows.iterator(chunk_size=2000):
             name = campaign.workbook.data_key.open_json(row.sealed).get("name") or ""
             if wanted in str(name).casefold():
-                return row
+                row.__dict__["found_name"] = str(name)
+                yield row
     except ContentDestroyed:
-        pass
-    return None
+        return
+
+
+def in_place_of(campaign: Campaign, row_id: int) -> Recipient | None:
+    """The recipient whose message this row is in: its own, or where rows are merged the first one of its
+    address. None for a row that is not of the campaign's."""
+    if campaign.workbook is None:
+        return None
+    row = campaign.workbook.rows.filter(pk=row_id).first()
+    if row is None:
+        return None
+    return recipients(campaign).filter(address_key=row.address_key).first()
 
 
 def matched_by(campaign: Campaign, recipient: Recipient) -> str | None:

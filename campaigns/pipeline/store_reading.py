@@ -14,7 +14,8 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from campaigns.models import Workbook, WorkbookRow
-from campaigns.models.workbook import ReadingState
+from campaigns.models.signals import announce
+from campaigns.models.workbook import Purpose, ReadingState
 from campaigns.pipeline.sealed_rows import insert
 from campaigns.pipeline.taking import Taking
 from campaigns.workbooks.problems import WorkbookRejected
@@ -105,6 +106,8 @@ class Storing:
         count = self._taking.count(self._read)
         if not mine(workbook).update(**result | {"row_count": count}):
             raise Superseded
+        if result["figures_due"]:
+            announce("sum_columns", workbook.pk)
         delete_rows(workbook, reading__lt=workbook.readings_begun)
 
 
@@ -124,6 +127,8 @@ def _result(workbook: Workbook, reading: Reading, more: dict[str, Any]) -> dict[
         "name_column": reading.name_column,
         "problem_count": len(reading.problems),
         "sealed_findings": workbook.data_key.seal_json(_findings(reading) | more),
+        "sealed_figures": None,
+        "figures_due": workbook.purpose == Purpose.PAYSLIP and not choosing,
     }
 
 
@@ -142,6 +147,7 @@ def _findings(reading: Reading) -> dict[str, Any]:
         "problems": [problem.as_json() for problem in reading.problems],
         "suggestions": reading.suggestions,
         "first_rows": reading.first_rows,
+        "left_out": reading.left_out,
         "totals": {
             name: {"shown": total.shown, "computed": total.computed}
             for name, total in reading.totals.items()

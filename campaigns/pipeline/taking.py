@@ -13,10 +13,13 @@ from campaigns.models import Workbook, WorkbookRow
 from campaigns.models.workbook import Purpose
 from campaigns.pipeline.match_addresses import Matching
 from campaigns.pipeline.repair import Repair
+from campaigns.workbooks.left_out import KEPT
 from campaigns.workbooks.reader import Reading
 from campaigns.workbooks.results import ReadRow
 
 _CHUNK = 500
+# Why a row is left out that no contact gives an address to (beside the reader's own codes).
+NO_CONTACT = "no contact"
 
 
 class Taking:
@@ -28,6 +31,7 @@ class Taking:
         is_payroll = workbook.purpose == Purpose.PAYSLIP
         self._matching = Matching(workbook, choice) if choice and is_payroll else None
         self._repairs = is_payroll and workbook.repairs_id is not None
+        self._left_out: list[dict[str, Any]] = []
 
     @property
     def looks_into_rows(self) -> bool:
@@ -42,6 +46,9 @@ class Taking:
         for row in rows:
             if filled := self._matching.fill(row):
                 yield filled[0], {"matched": True} if filled[1] else {}
+            elif len(self._left_out) < KEPT:
+                left = {"row": row.number, "why": NO_CONTACT, "values": list(row.cells)}
+                self._left_out.append(left)
 
     def settle(self, reading: Reading) -> dict[str, Any]:
         """After the last row: takes out what must not stay; what the findings say of it."""
@@ -49,6 +56,7 @@ class Taking:
         if self._matching is not None:
             self._remove(list(self._matching.ambiguous_rows()))
             findings["match"] = self._matching.findings()
+            findings["left_out"] = [*reading.left_out, *self._left_out]
         if self._repairs:
             repair = Repair.of(self._workbook, reading.columns, reading.suggestions)
             if repair is not None:

@@ -20,6 +20,7 @@ from campaigns.views.access import member
 from campaigns.views.campaigns import row_of
 from campaigns.views.carrying import carrying_shown, may_offer_retry, stops_shown, weights_words
 from campaigns.views.confirmations import counts_shown
+from campaigns.views.figures import totals_shown
 from campaigns.views.findings import duration, moment, shown
 from campaigns.views.found import campaign_of, own_campaign, right_for
 from campaigns.views.grants import readers_shown
@@ -88,6 +89,10 @@ def campaign_preflight(request: HttpRequest, pk: int) -> HttpResponse:
         "blocked": any(one["severity"] == "error" for one in findings),
         "readable": found.content_visible_to(request.user),
     }
+    if context["readable"] and any(one["kind"] == "totals_differ" for one in findings):
+        assert found.workbook is not None
+        unequal = [one for one in totals_shown(found.workbook)["totals"] if not one["fine"]]
+        context["totals"] = unequal
     response = render(request, "campaigns/campaigns/preflight.html", context)
     response["Cache-Control"] = "no-store, private"
     return response

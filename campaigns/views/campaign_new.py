@@ -18,6 +18,7 @@ from campaigns.forms.carrying import STOP_RULES, SharesForm, StopRulesForm
 from campaigns.forms.payslip import ATTACHMENT, AUTOMATIC, SETTINGS, PayslipForm
 from campaigns.models import (
     Campaign,
+    Comparison,
     ContactList,
     ContentGrant,
     MessageTemplate,
@@ -27,7 +28,7 @@ from campaigns.models import (
 from campaigns.models.campaign import CampaignState
 from campaigns.models.template import Kind
 from campaigns.models.workbook import Purpose
-from campaigns.pipeline import layouts
+from campaigns.pipeline import comparison, layouts
 from campaigns.views.access import member
 from campaigns.views.found import (
     must_have,
@@ -133,6 +134,7 @@ def _store(request: HttpRequest, campaign: Campaign, shares: SharesForm) -> bool
             mine = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.DRAFT)
             if changed := mine.update(**values):
                 shares.store(campaign)
+                _compare(request, campaign)
             return bool(changed)
         campaign.save()
         shares.store(campaign)
@@ -140,7 +142,17 @@ def _store(request: HttpRequest, campaign: Campaign, shares: SharesForm) -> bool
             ContentGrant.objects.create(
                 team=request.team, user=request.user, campaign=campaign, granted_by=request.user
             )
+            _compare(request, campaign)
     return True
+
+
+def _compare(request: HttpRequest, campaign: Campaign) -> None:
+    """A payroll is put beside the month before, unless that was done with this very file."""
+    if not campaign.is_payslip or campaign.workbook is None:
+        return
+    row = Comparison.objects.filter(campaign=campaign).first()
+    if row is None or not comparison.is_current(row, campaign):
+        comparison.ask(campaign, request.user)
 
 
 def _refuse_foreign(request: HttpRequest, kind: str, workbooks) -> None:

@@ -104,10 +104,24 @@ TEXTS: dict[str, Promise] = {
     "enclosures_left": _("压缩包里有 %(total)s 个文件找不到唯一的主人，不会发送。"),
     "enclosures_too_large": _("有 %(total)s 行的文件合起来超过 10 MB：这些不会发出，其余照常。"),
     "enclosures_in_clear": _("压缩包里有 %(total)s 个文件没有密码，谁收到邮件都能打开。"),
+    "totals_pending": _("正在把各列相加，与合计行核对…"),
+    "totals_differ": _("有 %(total)s 列的合计行与会发送的各行相加不一致：%(columns)s。"),
+    "totals_equal": _("合计行与各行相加一致，核对了 %(number)s 列。"),
+    "compare_pending": _("正在与上月比较…"),
+    "compare_stale": _("工作簿换过了，与上月的比较已经过时。"),
+    "compare_addresses": _("上月“%(name)s”的内容已经销毁，只比较了地址。"),
+    "compare_missing": _("%(total)s 人上月有、这月没有（上月：“%(name)s”）。"),
+    "compare_new": _("%(total)s 人这月有、上月没有（上月：“%(name)s”）。"),
+    "compare_address": _("%(total)s 人的邮箱与上月不同。"),
+    "compare_changed": _("%(total)s 人的金额比上月变动超过 %(share)s%%。"),
+    "compare_not_positive": _("%(total)s 人的实发是零、负数或空白。"),
+    "compare_same": _("%(total)s 人的每一项金额都和上月一样。"),
+    "compare_quiet": _("与上月“%(name)s”相比，没有要注意的变化。"),
     "domain_finding": _("域名检查：%(dns)s"),
 }
 
 HINTS: dict[str, Promise] = {
+    "totals_differ": _("合计行与要发的对不上：可能漏了人，或某一行改过。"),
     "match_changed": _("要用新地址，请重新上传工作簿。"),
     "sent_meanwhile": _("请到原来的活动里再上传一次改好的文件，它会只取还没有发成的行。"),
     "empty_field": _("在 Excel 里补上后重新上传，或在模板里写 default。"),
@@ -234,6 +248,9 @@ def _url(finding: Finding, campaign: Campaign, rights: frozenset[str]) -> str:
             return reverse(name, args=[campaign.pk])
         if finding.fix == "layout":
             return f"{reverse(name, args=[finding.fix_id])}?workbook={campaign.workbook_id}"
+        if finding.fix == "campaign_comparison":
+            kind = finding.kind.removeprefix("compare_")
+            return f"{reverse(name, args=[campaign.pk])}?state={kind}"
         return reverse(name, args=[finding.fix_id] if finding.fix_id else [])
     except NoReverseMatch:
         return ""

@@ -17,7 +17,7 @@ from campaigns.forms.next_month import BeginForm
 from campaigns.models import Campaign, SendingHours, Workbook
 from campaigns.models.template import Kind
 from campaigns.models.workbook import Purpose, ReadingState
-from campaigns.pipeline import next_month
+from campaigns.pipeline import comparison, next_month
 from campaigns.pipeline.next_month import Offer
 from campaigns.views.access import member
 from campaigns.views.found import named
@@ -74,6 +74,7 @@ def _begin(
     campaign = next_month.begin(
         chosen, workbook, request.user, renamed=renamed, **form.cleaned_data
     )
+    comparison.ask(campaign, request.user)
     messages.success(
         request,
         _("草稿已建好，设置沿用自“%(name)s”。请看看发送前检查，都可以修改。")

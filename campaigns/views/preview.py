@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from campaigns.models import Campaign
 from campaigns.pipeline import preview
 from campaigns.pipeline.compose import Unsendable
 from campaigns.reasons import sentence
 from campaigns.views.access import member
+from campaigns.views.figures import extremes_shown
 from campaigns.views.found import named, readable_campaign, right_for
 from campaigns.views.framed import framed
 
@@ -27,21 +29,48 @@ LONGEST_SOURCE = 200_000
 @require_safe
 @cache_control(private=True, no_store=True)
 def campaign_preview(request: HttpRequest, pk: int) -> HttpResponse:
-    """?at=<id of the row or contact>, ?q=<row number, address or name>; the first one otherwise."""
+    """?at=<id of the row or contact>; the first one otherwise."""
     campaign = readable_campaign(request, pk)
-    words, view = request.GET.get("q", "").strip()[:100], request.GET.get("view", "")
-    recipient, missed = _wanted(campaign, request, words)
+    return _page(request, campaign, _at(campaign, request.GET.get("at")), request.GET.get("view"))
+
+
+@member()
+@require_POST
+@cache_control(private=True, no_store=True)
+def campaign_preview_search(request: HttpRequest, pk: int) -> HttpResponse:
+    """By row number, address or name: posted, so that no name is in an address that a proxy logs. One
+    that is found is gone on to by its id; several are listed."""
+    campaign = readable_campaign(request, pk)
+    words, view = request.POST.get("q", "").strip()[:100], request.POST.get("view", "")
+    found = preview.search(campaign, words) if words else []
+    if len(found) == 1 or not words:
+        response = redirect("campaigns:campaign_preview", pk)
+        at = f"at={found[0].pk}&" if found else ""
+        response["Location"] += f"?{at}view={view if view in VIEWS else VIEWS[0]}"
+        return response
+    first = found[0] if found else preview.recipients(campaign).first()
+    return _page(request, campaign, first, view, query=words, missed=not found, found=found)
+
+
+def _page(
+    request: HttpRequest,
+    campaign: Campaign,
+    recipient: preview.Recipient | None,
+    view: str | None,
+    **searched: Any,
+) -> HttpResponse:
     context: dict[str, Any] = {
         "campaign": campaign,
         "recipient": recipient,
-        "query": words,
-        "missed": missed,
+        "here": reverse("campaigns:campaign_preview", args=[campaign.pk]),
         "view": view if view in VIEWS else "html",
         "views": VIEWS,
         "may_act": right_for(campaign.kind) in request.rights,
+        **searched,
     }
     if recipient is not None:
         context |= {"place": preview.place_of(campaign, recipient), **_shown(campaign, recipient)}
+        context |= extremes_shown(campaign, request.user)
         matched_by = preview.matched_by(campaign, recipient)
         context["matched_by"] = None if matched_by is None else matched_by or _("姓名")
     return render(request, "campaigns/campaigns/preview.html", context)
@@ -85,13 +114,14 @@ def download(file: preview.Attachment) -> HttpResponse:
     return response
 
 
-def _wanted(campaign: Campaign, request: HttpRequest, words: str) -> tuple[Any, bool]:
-    """The recipient, and whether the words found nobody (then the first one is shown)."""
+def _at(campaign: Campaign, value: str | None) -> preview.Recipient | None:
+    """The recipient of this id, or the one in whose message this row is; the first one without an id."""
     recipients = preview.recipients(campaign)
-    if words:
-        found = preview.search(campaign, words)
-        return (found or recipients.first()), found is None
-    return named(recipients, request.GET.get("at")) or recipients.first(), False
+    if value and value.isascii() and value.isdecimal() and len(value) <= 18:
+        found = recipients.filter(pk=int(value)).first()
+        if other := found or preview.in_place_of(campaign, int(value)):
+            return other
+    return named(recipients, value) or recipients.first()
 
 
 def _shown(campaign: Campaign, recipient: preview.Recipient) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from campaigns.models import Workbook
+from campaigns.models.workbook import Purpose
 from campaigns.problem_texts import GROUPS, ProblemKind, problem_sentence, reason
+from campaigns.views.figures import totals_shown
 from campaigns.views.workbook_first_rows import grid
 from campaigns.views.workbook_match_shown import match
 from campaigns.views.workbook_repair_shown import repair
@@ -29,7 +31,11 @@ def shown(workbook: Workbook) -> dict[str, Any]:
         "match": match(workbook, findings),
         "repair": repair(findings),
         "restored": workbook.choices.get("unskipped", []),
-        "totals": _totals(workbook, findings),
+        **(
+            totals_shown(workbook)
+            if workbook.purpose == Purpose.PAYSLIP
+            else {"list_totals": _totals(workbook, findings)}
+        ),
         "hidden": findings.get("hidden") or {"sheets": [], "rows": [], "columns": []},
         "invalid_count": len(findings.get("invalid", ())),
         "duplicate_count": len(findings.get("duplicates", ())),

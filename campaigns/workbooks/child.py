@@ -28,7 +28,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _PLAIN = (
     "outcome", "sheet", "sheets", "hidden", "header_rows", "columns", "invalid", "duplicates",
     "skipped_rows", "address_column", "name_column", "letters", "suggestions",
-    "first_rows",
+    "first_rows", "left_out",
 )  # fmt: skip
 
 

@@ -122,7 +122,8 @@ class Reading:
 
     `address_column` and `name_column` are indexes into `columns`; `letters` holds the column's
     letter for each. `suggestions` maps a role (address, name, number, id, phone, department, net)
-    to a column's name; `first_rows` is that of FirstRows. `recipients` is made from `rows` on demand, to keep memory flat.
+    to a column's name; `first_rows` is that of FirstRows, `left_out` that of
+    LeftOut. `recipients` is made from `rows` on demand, to keep memory flat.
     """
 
     outcome: str
@@ -142,6 +143,7 @@ class Reading:
     suggestions: dict[str, str] = field(default_factory=dict)
     totals: dict[str, ColumnTotal] = field(default_factory=dict)
     first_rows: dict[str, Any] = field(default_factory=dict)
+    left_out: list[dict[str, Any]] = field(default_factory=list)
 
     def fields(self, row: ReadRow) -> dict[str, str]:
         """A row's merge fields: every readable column but the address and the name."""

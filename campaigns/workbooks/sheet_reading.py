@@ -12,6 +12,7 @@ from campaigns.workbooks.domains import suggest
 from campaigns.workbooks.first_rows import FirstRows
 from campaigns.workbooks.grid import Flaw, Sheet, SheetRow, Tick
 from campaigns.workbooks.header import Header, HeaderFinder
+from campaigns.workbooks.left_out import BY_HAND, HIDDEN, NO_ADDRESS, LeftOut
 from campaigns.workbooks.problems import (
     REASONS,
     Problem,
@@ -67,6 +68,7 @@ class SheetReading:
         self._done = 0
         self._cleaned = (0, Cleaned())
         self._first_rows = FirstRows(sheet)
+        self._left_out = LeftOut()
         self.header = HeaderFinder(sheet).find(choices)
         self._sorted = self._sort_rows(self.header) if self.header else iter(())
         #: Sorting goes as far as the first recipient; the rest follows as it is asked for.
@@ -112,6 +114,7 @@ class SheetReading:
                 self._hidden_rows.append(row.number)
                 if row.number >= header.first_data_row:
                     self._totals.add_hidden(row)
+                    self._left_out.add(row, HIDDEN, header.indexes)
             if row.hidden or row.number < header.first_data_row:
                 continue
             why = self._why_skipped(sorter, row)
@@ -121,6 +124,8 @@ class SheetReading:
                 yield from self._take(header, row)
             else:
                 self._skip(row, why)
+                if why == BY_HAND:
+                    self._left_out.add(row, BY_HAND, header.indexes)
 
     def _is_blank(self, row: SheetRow) -> bool:
         return row.is_blank() and row.number not in self._flawed_rows
@@ -129,7 +134,7 @@ class SheetReading:
         if row.number in self._choices.unskipped:
             return None
         if row.number in self._choices.skipped:
-            return "skipped by hand"
+            return BY_HAND
         return sorter.why_skipped(row)
 
     def _skip(self, row: SheetRow, why: str) -> None:
@@ -166,6 +171,7 @@ class SheetReading:
         flaw = self._sheet.flaws.get((row.number, address)) if address is not None else None
         if flaw and address is not None:
             self._flawed(row, address, flaw)
+            self._left_out.add(row, NO_ADDRESS, header.indexes)
             return ()
         cleaned = self._addresses(row)
         known_elsewhere = not cleaned.rejected and self._choices.number_column is not None
@@ -177,6 +183,8 @@ class SheetReading:
         cells = self._cells(header, row)
         emails = list(cleaned.emails) or ([""] if known_elsewhere else [])
         if not emails:
+            why = cleaned.rejected[0][1] if cleaned.rejected else NO_ADDRESS
+            self._left_out.add(row, why, header.indexes)
             return ()
         self._unreadable = self._unreadable or None in cells
         return self._recipients(header, row, emails, cells)
@@ -188,7 +196,7 @@ class SheetReading:
         return tuple([texts[c] if c < width else "" for c in header.indexes])
 
     def _no_address(self, row: SheetRow, column: int) -> None:
-        self._add_invalid(row.number, column, row.text(column), "no address")
+        self._add_invalid(row.number, column, row.text(column), NO_ADDRESS)
         self._problem(row.number, column, ProblemKind.NO_ADDRESS)
 
     def _reject(self, row: SheetRow, column: int, raw: str, why: str) -> None:
@@ -271,6 +279,7 @@ class SheetReading:
                 if total.shown or words.is_summable(header.names[place[c]])
             },
             first_rows=self._first_rows.as_json({row["row"] for row in self._skipped}),
+            left_out=self._left_out.as_json(),
         )
 
     def _find_duplicates(self, header: Header) -> list[dict[str, Any]]:

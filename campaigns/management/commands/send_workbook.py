@@ -13,7 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from campaigns.pipeline import control, counts, from_shell, load, preflight
+from campaigns.pipeline import control, counts, figures, from_shell, load, preflight
 from campaigns.pipeline.preflight_finding import BLOCK
 from campaigns.reasons import sentence
 
@@ -90,6 +90,7 @@ class Command(BaseCommand):
             self.stderr.write(problem["text"])
         if not load.confirm(book, by.user, reading=book.reading):
             raise CommandError(_("工作簿里没有可用的收件人。"))
+        figures.make(book.pk)
         book.refresh_from_db()
         return book
 
@@ -125,9 +126,12 @@ class Command(BaseCommand):
         self._watch(lambda: self._finished(campaign), campaign)
 
     def _preflight(self, campaign: Any) -> bool:
-        """Prints what blocks; True if anything does."""
-        blocking = [found for found in preflight.check(campaign) if found.severity == BLOCK]
-        for found in blocking:
+        """Prints what blocks, and totals that differ; True if anything blocks."""
+        every = preflight.check(campaign)
+        blocking = [found for found in every if found.severity == BLOCK]
+        for found in every:
+            if found.severity != BLOCK and found.kind != "totals_differ":
+                continue
             places = ", ".join(
                 place.cell or str(place.row or place.address) for place in found.where
             )
