@@ -17,7 +17,7 @@ PIPELINE = Path(__file__).parents[1] / "campaigns" / "pipeline"
 # How the stages write a code down.
 WRITTEN = re.compile(
     r'Unsendable\(\s*"([a-z_]+)"|Halt\(\s*"\w+", "([a-z_]+)"|\breason="([a-z_]+)"'
-    r'|_fail\([^()]*, "([a-z_]+)"|DeliveryState\.[A-Z_]+, "([a-z_]+)"(?!:)'
+    r'|\bfail\([^()]*, "([a-z_]+)"|DeliveryState\.[A-Z_]+, "([a-z_]+)"(?!:)'
 )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from campaigns.mailer.template import TemplateSource, check, fields_used
 from campaigns.models import Campaign
@@ -22,17 +23,15 @@ def layout_findings(campaign: Campaign) -> Iterator[Finding]:
     if drawn is None or campaign.workbook is None:
         return
     missing, unplaced = difference(drawn.layout, campaign.workbook)
-    for kind, names in (("layout_missing", missing), ("layout_new", unplaced)):
-        if names:
-            params = {"columns": "、".join(names[:QUOTED])}
-            yield Finding(
-                kind,
-                BLOCK,
-                params,
-                total=len(names),
-                fix="layout",
-                fix_id=campaign.layout_id,
-            )
+    if missing:
+        yield Finding("layout_missing", BLOCK, **_named(campaign, missing))
+    if unplaced:
+        yield Finding("layout_new", BLOCK, **_named(campaign, unplaced))
+
+
+def _named(campaign: Campaign, names: Sequence[str]) -> dict[str, Any]:
+    params = {"columns": "、".join(names[:QUOTED])}
+    return {"params": params, "total": len(names), "fix": "layout", "fix_id": campaign.layout_id}
 
 
 def _subject(campaign: Campaign) -> Iterator[Finding]:

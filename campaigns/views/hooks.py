@@ -91,6 +91,7 @@ def webhook_make(request: HttpRequest, pk: int) -> HttpResponse:
 @member(Right.RELAYS)
 @require_POST
 def webhook_remove(request: HttpRequest, pk: int) -> HttpResponse:
-    Webhook.objects.filter(relay=pk, team=request.team).delete()
+    relay = get_object_or_404(Relay, pk=pk, team=request.team)
+    Webhook.objects.filter(relay=relay).delete()
     messages.success(request, _("地址已撤销，不再接收通知。"))
     return redirect("campaigns:relay", pk)
