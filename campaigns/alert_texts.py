@@ -110,7 +110,7 @@ def message(team: str, told: list[tuple[str, Alert | None]]) -> str:
         if alert is None:
             lines.append(_now("这是一条测试消息：鸿雁的告警会发到这里。"))
             continue
-        lines.append(f"{_OCCASIONS[occasion]}：{words(alert)}")
+        lines.append(_OCCASIONS[occasion] + _now("：") + words(alert))
         if link := path(alert):
             lines.append(settings.PUBLIC_URL + link)
     return "\n".join(lines)

@@ -193,7 +193,7 @@ def test_the_error_page_needs_no_context_at_all() -> None:
 
 def test_the_gallery_renders_every_component_without_anything_inline() -> None:
     request = RequestFactory().get("/gallery/")
-    request.user = SimpleNamespace(get_username=lambda: "wang", get_full_name=lambda: "")
+    request.user = SimpleNamespace(name="", email="wang@corp.example")
     html = get_template("components/gallery.html").render(sample_context(), request)
     data_blocks = re.compile(r'<script id="\w+" type="application/json">.*?</script>')
     assert _inline_faults(data_blocks.sub("", html)) == []

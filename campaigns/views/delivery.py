@@ -108,7 +108,7 @@ def delivery_resend(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         for field, errors in form.errors.items():
             label = form.fields[field].label if field in form.fields else ""
-            messages.error(request, f"{label}：{errors[0]}")
+            messages.error(request, label + _("：") + errors[0])
         return redirect("campaigns:delivery", pk)
     note = f"{form.cleaned_data['note']} — {request.user.email}"
     to = {"address": form.cleaned_data["address"], "address_key": form.cleaned_data["key"]}

@@ -86,7 +86,7 @@ def hours_words(campaign: Campaign) -> str:
     if not row.calendar:
         days = _("每天")
         if len(set(row.weekdays)) < 7:
-            days = "、".join(str(WEEKDAYS_ABBR[day]) for day in sorted(row.weekdays))
+            days = _("、").join(str(WEEKDAYS_ABBR[day]) for day in sorted(row.weekdays))
     span = f"{formats.time_format(row.opens, 'H:i')}–{formats.time_format(row.closes, 'H:i')}"
     words = _("%(span)s，%(days)s") % {"span": span, "days": days}
     return words + (_("（团队默认）") if row.campaign_id is None else "")

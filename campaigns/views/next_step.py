@@ -66,7 +66,7 @@ def _running(campaign: Campaign) -> list[Step]:
     steps = [step for step in map(_of_relay, carriers or [campaign.relay]) if step]
     if names := limited_domains.held_up(campaign):
         words = _("发往 %(domains)s 的邮件暂停或在等额度，其余照常。")
-        steps.append(Step(words % {"domains": "、".join(names)}))
+        steps.append(Step(words % {"domains": _("、").join(names)}))
     if not steps and campaign.counts.get(DeliveryState.DEFERRED):
         rows = Delivery.objects.filter(campaign=campaign, state=DeliveryState.DEFERRED)
         due = rows.aggregate(due=Min("due_at"))["due"]

@@ -8,9 +8,10 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from accounts.models import BounceMailbox, Relay, Right
@@ -22,8 +23,10 @@ from campaigns.pipeline import daily, domain_check
 from campaigns.reasons import sentence
 from campaigns.views.access import member
 from campaigns.views.campaigns import listed, row_of
+from campaigns.views.first_steps import first_steps
 from campaigns.views.next_step import clock
 
+SEVERITIES = ("error", "warning", "notice")
 LIVE = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SCHEDULED)
 
 
@@ -49,7 +52,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "recent": recent,
         "chart": _chart(days),
         "has_days": any(day.accepted + day.refused + day.bounced for day in days),
-        "steps": first_steps(request),
+        "steps": first_steps(request.team, request.rights),
         "may_make": bool({Right.PAYSLIPS, Right.NEWSLETTERS} & request.rights),
     }
     return render(request, "campaigns/overview.html", context)
@@ -69,6 +72,10 @@ def _live(request: HttpRequest) -> dict[str, Any]:
 
 def tasks(request: HttpRequest) -> list[Task]:
     """What needs a person, the gravest first."""
+    return sorted(_tasks(request), key=lambda task: SEVERITIES.index(task.severity))
+
+
+def _tasks(request: HttpRequest) -> list[Task]:
     found = [*_campaign_tasks(request), *_workbook_tasks(request)]
     if Right.RELAYS in request.rights:
         found += [*_relay_tasks(request), *_mailbox_tasks(request), *_domain_tasks(request)]
@@ -84,15 +91,15 @@ def _campaign_tasks(request: HttpRequest) -> list[Task]:
         .exclude(hold_reason="")
         .values_list("pk", "name", "hold_reason")
     )
-    made = [
-        Task(
-            "error",
-            _("“%(name)s”有 %(number)s 封待确认：可能已收下，也可能没有。")
-            % {"name": name, "number": number},
-            _address("campaign", pk),
+    made = []
+    for pk, name, number in doubts[:20]:
+        words = ngettext(
+            "“%(name)s”有 %(number)s 封待确认：可能已收下，也可能没有。",
+            "“%(name)s”有 %(number)s 封待确认：可能已收下，也可能没有。",
+            number,
         )
-        for pk, name, number in doubts[:20]
-    ]
+        text = words % {"name": name, "number": number}
+        made.append(Task("error", text, _address("campaign", pk)))
     for pk, name, reason in held[:20]:
         text = _("“%(name)s”暂缓：%(reason)s。") % {"name": name, "reason": Hold(reason).label}
         made.append(Task("warning", text, _address("campaign", pk)))
@@ -166,38 +173,6 @@ def waiting_workbooks(request: HttpRequest) -> QuerySet[Workbook]:
     return rows.distinct().order_by("-pk")
 
 
-def first_steps(request: HttpRequest) -> list[dict[str, Any]]:
-    """For a team without a campaign: what this user can do, in order; [] once there is one."""
-    if Campaign.objects.filter(team=request.team).exists():
-        return []
-    steps = [
-        (Right.RELAYS, "relay_new", _("添加发信账号"), _("填写 SMTP 服务器和授权码，测试一下。")),
-        (Right.RELAYS, "mailbox_new", _("添加退信邮箱"), _("退信会自动收取，失效的地址不再打扰。")),
-        (
-            Right.PAYSLIPS,
-            "workbook_new",
-            _("上传工资表"),
-            _("Excel 原样上传，表头和列会自动认出。"),
-        ),
-        (Right.NEWSLETTERS, "workbook_new", _("上传名单"), _("Excel 里的联系人，确认后放进名单。")),
-        (Right.PAYSLIPS, "templates", _("看看工资条模板"), _("有现成的，可以改成自己的样子。")),
-        (Right.NEWSLETTERS, "templates", _("写一个模板"), _("从现成的新闻邮件模板开始。")),
-        (
-            Right.PAYSLIPS,
-            "campaign_new",
-            _("新建工资条活动"),
-            _("预览每一行，先发给自己，再启动。"),
-        ),
-        (Right.NEWSLETTERS, "campaign_new", _("新建活动"), _("预览、测试，然后启动或定时。")),
-        (Right.MEMBERS, "members", _("邀请同事"), _("人事、营销、邮件管理员各有各的权限。")),
-    ]
-    return [
-        {"title": title, "text": text, "url": _address(name)}
-        for right, name, title, text in steps
-        if right in request.rights
-    ]
-
-
 def _chart(days: list[daily.Day]) -> dict[str, Any]:
     """For components/chart.html."""
     series = [
@@ -208,10 +183,5 @@ def _chart(days: list[daily.Day]) -> dict[str, Any]:
     return {"labels": [f"{day.date.month}-{day.date.day}" for day in days], "series": series}
 
 
-def _address(name: str, *args: int) -> str:
-    """ "" for a page that is not there."""
-    app = "accounts" if name == "members" else "campaigns"
-    try:
-        return reverse(f"{app}:{name}", args=args)
-    except NoReverseMatch:
-        return ""
+def _address(name: str, pk: int) -> str:
+    return reverse(f"campaigns:{name}", args=(pk,))

@@ -57,5 +57,5 @@ def contact_erase(request: HttpRequest, pk: int) -> HttpResponse:
     messages.success(request, _("此人的数据已删除；地址留在屏蔽名单里，导入也不会再加进来。"))
     if done.files:
         text = _("这些工作簿的原件里还有此人，请到工作簿页面删除：%(names)s。")
-        messages.warning(request, text % {"names": "、".join(done.files)})
+        messages.warning(request, text % {"names": _("、").join(done.files)})
     return redirect("campaigns:contacts")

@@ -56,8 +56,8 @@ def _ambiguous(one: dict[str, Any]) -> str:
     if one["why"] == "contacts":
         return _(
             "第 %(row)d 行：联系人里有几位是它（%(contacts)s）。请改正联系人，或在表里填上邮箱，或略过这一行。"
-        ) % {"row": one["row"], "contacts": "、".join(one["contacts"])}
-    rows = "、".join(str(row) for row in one["rows"])
+        ) % {"row": one["row"], "contacts": _("、").join(one["contacts"])}
+    rows = _("、").join(str(row) for row in one["rows"])
     return _(
         "第 %(row)d 行：与第 %(rows)s 行相同，却不是同一个人。请在表里改正，或填上邮箱，或略过这一行。"
     ) % {"row": one["row"], "rows": rows}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 NAMED = 50
@@ -35,7 +36,7 @@ def repair(findings: dict[str, Any]) -> dict[str, Any] | None:
     for code, (severity, text) in LEFT.items():
         if count := found["left"].get(code, 0):
             rows = [row for row, verdict, _former in found["rows"] if verdict == code]
-            named = "、".join(str(row) for row in rows[:NAMED])
+            named = gettext("、").join(str(row) for row in rows[:NAMED])
             groups.append(
                 {
                     "severity": severity,

@@ -35,16 +35,44 @@ def attempts(delivery, at, *outcomes):
 @pytest.mark.parametrize(
     ("role", "there", "not_there"),
     [
-        (Role.HR, "看看工资条模板", "添加发信账号"),
-        (Role.MARKETER, "写一个模板", "看看工资条模板"),
+        (Role.HR, "排一张工资条", "添加发信账号"),
+        (Role.MARKETER, "写一个模板", "排一张工资条"),
         (Role.MAIL_ADMIN, "添加发信账号", "新建活动"),
-        (Role.OWNER, "邀请同事", "看看工资条模板"),
+        (Role.OWNER, "邀请同事", "排一张工资条"),
     ],
 )
 def test_a_newcomer_is_led_by_his_role(scene, role, there, not_there):
     page = text(scene.client(role).get("/"))
     assert there in page
     assert not_there not in page
+
+
+def test_a_first_step_is_ticked_off_once_it_is_done(scene):
+    hr = scene.user(Role.HR, Role.MAIL_ADMIN)
+    client = scene.client(user=hr)
+    assert client.get("/").content.count(b'class="done"') == 0
+    draft = scene.payslips(hr)  # with a relay and a confirmed workbook
+    page = text(client.get("/"))
+    assert page.count('class="done"') == 3
+    assert "/workbooks/upload/?purpose=payslip" in page
+    launched(draft)
+    assert "从这里开始" not in text(client.get("/"))
+
+
+def test_the_menu_has_groups_and_knows_where_one_is(scene):
+    client = scene.client(Role.MAIL_ADMIN)
+    page = text(client.get("/hours/"))
+    assert 'href="/relays/" aria-current="page"' in page
+    assert "发信和收退信" in page
+    assert "发信和收退信" not in text(scene.client(Role.VIEWER).get("/"))
+
+
+def test_the_gravest_comes_first(scene):
+    scene.relay(name="停了", enabled=False, park_reason="auth_refused")
+    until = timezone.now() + timedelta(hours=2)
+    scene.relay(name="A 慢了", parked_until=until, park_reason="ratelimited")
+    page = text(scene.client(Role.MAIL_ADMIN).get("/"))
+    assert page.index("“停了”") < page.index("“A 慢了”")
 
 
 def test_it_costs_the_same_however_many_campaigns_there_are(scene, django_assert_max_num_queries):
