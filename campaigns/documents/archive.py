@@ -20,6 +20,11 @@ _CHUNK = 64 * 1024
 #: Where a name may go on after a person's number: "0012-合同.pdf".
 _SEPARATORS = re.compile(r"[-_ .,，（(\[【]")
 _UTF8_FLAG = 0x800
+#: The end of the central directory (4.3.16) and where it may stand, the one for long archives, and octets
+#: that the directory has for a file on average.
+_END, _END64 = re.compile(rb"PK\x05\x06"), b"PK\x06\x07"
+_END_REACH = 22 + 65_535
+_LONGEST_ENTRY = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class ArchiveFault(ValueError):
 def files_in(data: bytes, limits: ArchiveLimits | None = None) -> Iterator[tuple[str, bytes]]:
     """(name without folders, octets) of each file. Raises `ArchiveFault`, perhaps after some of them."""
     limits = limits or ArchiveLimits()
+    _check_directory(data, limits)
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
@@ -60,6 +66,21 @@ def files_in(data: bytes, limits: ArchiveLimits | None = None) -> Iterator[tuple
         if total > limits.all:
             raise ArchiveFault("total", name)
         yield name, octets
+
+
+def _check_directory(data: bytes, limits: ArchiveLimits) -> None:
+    """zipfile makes an object of every entry before anything can be counted: a directory of two million
+    would fill the memory. What needs more than one of 32 bits (4.3.14) has too much anyway."""
+    window = data[-_END_REACH:]
+    ends = [found.start() for found in _END.finditer(window)]
+    if not ends:
+        raise ArchiveFault("zip")
+    for at in ends:
+        end = window[at : at + 22].ljust(22, b"\0")
+        if int.from_bytes(end[12:16], "little") > limits.files * _LONGEST_ENTRY:
+            raise ArchiveFault("many")
+    if _END64 in window:
+        raise ArchiveFault("zip")
 
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, most: int) -> bytes:

@@ -36,10 +36,15 @@ CHUNK = 50
 
 def upload(
     campaign: Campaign, user: User, *, name: str, data: bytes, column: str, protect: bool
-) -> EnclosureArchive:
-    """Keeps the zip, sealed, in the place of an earlier one, and asks for its reading."""
-    assert campaign.workbook is not None
+) -> EnclosureArchive | None:
+    """Keeps the zip, sealed, in the place of an earlier one, and asks for its reading. None for what is no
+    draft (any more): a large upload takes minutes, in which somebody else may have launched it."""
     with transaction.atomic():
+        drafts = Campaign.objects.filter(state=CampaignState.DRAFT, workbook__isnull=False)
+        locked = drafts.select_for_update(of=("self",)).filter(pk=campaign.pk).first()
+        if locked is None:
+            return None
+        assert locked.workbook is not None
         EnclosureArchive.objects.filter(campaign=campaign).delete()
         archive = EnclosureArchive.objects.create(
             team_id=campaign.team_id,
@@ -48,7 +53,7 @@ def upload(
             size=len(data),
             column=column,
             protect=protect,
-            sealed=campaign.workbook.data_key.seal(data),
+            sealed=locked.workbook.data_key.seal(data),
             uploaded_by=user,
         )
         announce("read_enclosures", archive.pk)
@@ -57,8 +62,11 @@ def upload(
 
 def remove(campaign: Campaign) -> bool:
     """Takes the files out of a draft."""
-    mine = EnclosureArchive.objects.filter(campaign=campaign, campaign__state=CampaignState.DRAFT)
-    return bool(mine.delete()[0])
+    with transaction.atomic():
+        drafts = Campaign.objects.select_for_update().filter(state=CampaignState.DRAFT)
+        if not drafts.filter(pk=campaign.pk).exists():
+            return False
+        return bool(EnclosureArchive.objects.filter(campaign=campaign).delete()[0])
 
 
 def unread() -> list[int]:

@@ -1,6 +1,6 @@
 """Release: a second person looks at what was launched, and lets exactly that go.
 
-A release is for one content: what changes it (template, workbook, sender, password rule …) makes it
+A release is for one content: what changes it (template, workbook, people's own files, sender, password rule …) makes it
 void, and whoever launched can never be the one who releases.
 """
 
@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from campaigns.mailer.template import TemplateSource
-from campaigns.models import Campaign, Release
+from campaigns.models import Campaign, EnclosureArchive, Release
 from campaigns.models.campaign import CampaignState, Hold
 from campaigns.models.signals import announce
 from campaigns.pipeline.layouts import drawn_of
@@ -37,6 +37,10 @@ def content_hash(campaign: Campaign, source: TemplateSource) -> str:
         "layout": drawn.as_json() if drawn else None,
         "source": [source.subject, source.html, source.text],
         "rows": [workbook.sha256, workbook.sheet, workbook.reading] if workbook else [],
+        # Another zip is another row.
+        "files": list(
+            EnclosureArchive.objects.filter(campaign=campaign).values_list("pk").first() or []
+        ),
         **{name: getattr(campaign, name) for name in _FIELDS},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -58,21 +58,27 @@ def _receive(request: HttpRequest, pk: int) -> HttpResponse:
     form.too_big = handler.too_big
     if campaign.state != CampaignState.DRAFT or campaign.workbook is None:
         messages.error(request, _("只有草稿能修改。"))
-    elif form.is_valid():
-        file = form.cleaned_data["file"]
-        enclose.upload(
-            campaign,
-            request.user,
-            name=file.name,
-            data=file.read(),
-            column=form.cleaned_data["column"],
-            protect=form.cleaned_data.get("protect", False),
-        )
-        messages.success(request, _("压缩包已上传，正在读取。"))
-    else:
+    elif not form.is_valid():
         for errors in form.errors.values():
             messages.error(request, errors[0])
+    elif _upload(request, campaign, form):
+        messages.success(request, _("压缩包已上传，正在读取。"))
+    else:
+        messages.error(request, _("只有草稿能修改。"))
     return redirect("campaigns:campaign", pk)
+
+
+def _upload(request: HttpRequest, campaign: Campaign, form: EnclosuresForm) -> bool:
+    file = form.cleaned_data["file"]
+    archive = enclose.upload(
+        campaign,
+        request.user,
+        name=file.name,
+        data=file.read(),
+        column=form.cleaned_data["column"],
+        protect=form.cleaned_data.get("protect", False),
+    )
+    return archive is not None
 
 
 @member()

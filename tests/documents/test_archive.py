@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import resource
 import struct
 import zipfile
 
@@ -43,6 +44,22 @@ def test_names_that_windows_wrote_in_gbk_are_read() -> None:
     ascii_name = "X" * len("张三.pdf".encode("gbk"))
     data = a_zip((ascii_name, b"one")).replace(ascii_name.encode(), "张三.pdf".encode("gbk"))
     assert [name for name, _ in files_in(data)] == ["张三.pdf"]
+
+
+def test_a_directory_of_two_million_files_is_not_made_into_objects() -> None:
+    entry = struct.pack(
+        "<4s4B4HL2L5H2L", b"PK\x01\x02", *bytes(4), *[0] * 4, 0, 0, 0, 1, *[0] * 4, 0, 0
+    )
+    directory = (entry + b"a") * 400_000
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(directory), 0, 0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert fault(directory + end) == "many"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024  # KiB
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 1)
+    assert (
+        fault(directory + locator + end.replace(struct.pack("<L", len(directory)), bytes(4)))
+        == "zip"
+    )
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def enclosed(
     archive = enclose.upload(
         campaign, user, name="files.zip", data=a_zip(*files), column="工号", protect=protect
     )
+    assert archive is not None
     enclose.read(archive.pk)
     return EnclosureArchive.objects.get(pk=archive.pk)
 
@@ -140,12 +141,25 @@ def test_a_bad_archive_is_rejected_as_a_whole(campaign: Campaign, user: User) ->
     archive = enclose.upload(
         campaign, user, name="x.zip", data=b"no zip", column="工号", protect=False
     )
+    assert archive is not None
     enclose.read(archive.pk)
     archive.refresh_from_db()
     assert (archive.state, archive.reject_kind) == ("rejected", "zip")
     assert "enclosures_rejected" in found(campaign)
     assert enclose.remove(campaign)
     assert "enclosures_rejected" not in found(campaign)
+
+
+def test_what_was_launched_during_the_upload_keeps_its_files(
+    campaign: Campaign, user: User
+) -> None:
+    seen_as_draft = Campaign.objects.get(pk=campaign.pk)
+    before = enclosed(campaign, user, ("00004.pdf", b"four"))
+    Campaign.objects.update(state="scheduled")
+    other = {"name": "y.zip", "data": a_zip(("00004.pdf", b"other")), "column": "工号"}
+    assert enclose.upload(seen_as_draft, user, **other, protect=False) is None  # type: ignore[arg-type]
+    assert not enclose.remove(seen_as_draft)
+    assert list(EnclosureArchive.objects.values_list("pk", flat=True)) == [before.pk]
 
 
 def test_files_are_matched_once_the_payroll_is_confirmed(

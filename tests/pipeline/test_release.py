@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from accounts.models import Membership, Role, User
 from campaigns.models import Campaign, Release
-from campaigns.pipeline import control, plan, release
+from campaigns.pipeline import control, enclose, plan, release
 from tests import cast
+from tests.documents.test_archive import a_zip
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
@@ -87,6 +88,25 @@ def test_a_release_is_void_when_the_content_changes_and_only_then() -> None:
     assert fresh(campaign).hold_reason == ""
     control.unschedule(fresh(campaign))
     Campaign.objects.update(from_name="别人")
+    control.launch(fresh(campaign), alice)
+    assert fresh(campaign).hold_reason == "release_awaited"
+
+
+def test_a_release_is_void_for_other_files_of_peoples_own() -> None:
+    campaign = a_campaign()
+    alice, bob = a_person(campaign, "alice"), a_person(campaign, "bob")
+
+    def enclosed(octets: bytes) -> None:
+        zipped = a_zip(("00004.pdf", octets))
+        enclose.upload(
+            fresh(campaign), alice, name="f.zip", data=zipped, column="工号", protect=False
+        )
+
+    enclosed(b"one")
+    control.launch(fresh(campaign), alice)
+    release.release(fresh(campaign), bob)
+    control.unschedule(fresh(campaign))
+    enclosed(b"two")
     control.launch(fresh(campaign), alice)
     assert fresh(campaign).hold_reason == "release_awaited"
 
