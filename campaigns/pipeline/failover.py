@@ -22,11 +22,11 @@ from campaigns.models import (
     CampaignRelay,
     CampaignStop,
     Delivery,
-    DeliveryEvent,
 )
 from campaigns.models.campaign import CampaignState
 from campaigns.models.carrying import EventKind
 from campaigns.models.delivery import WAITING, DeliveryPurpose
+from campaigns.pipeline.delivery_events import note
 from campaigns.pipeline.shares import turns
 
 # A relay that is back sooner keeps its work.
@@ -236,21 +236,7 @@ def _give(what: Move, target: CampaignRelay, rows: list[Delivery]) -> None:
         relay=target.relay_id
     )
     event = _event(what, target, len(rows), now)
-    DeliveryEvent.objects.bulk_create(
-        [
-            DeliveryEvent(
-                team_id=row.team_id,
-                delivery=row,
-                event=event,
-                state=row.state,
-                reason=row.reason,
-                detail=row.detail,
-                at=now,
-            )
-            for row in rows
-        ],
-        batch_size=500,
-    )
+    note(event, rows, now)
 
 
 def _event(what: Move, target: CampaignRelay, number: int, now: datetime) -> CampaignEvent:

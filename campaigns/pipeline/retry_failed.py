@@ -16,12 +16,13 @@ from django.utils import timezone
 
 from accounts.models import User
 from campaigns.mailer.reply_recipient import DEAD
-from campaigns.models import Attempt, Campaign, CampaignEvent, Delivery, DeliveryEvent
+from campaigns.models import Attempt, Campaign, CampaignEvent, Delivery
 from campaigns.models.campaign import CampaignState
 from campaigns.models.carrying import EventKind
 from campaigns.models.delivery import OPEN, DeliveryPurpose, DeliveryState
 from campaigns.models.signals import announce
 from campaigns.pipeline import counts
+from campaigns.pipeline.delivery_events import note
 
 RETRYABLE = (DeliveryState.FAILED, DeliveryState.REFUSED, DeliveryState.EXPIRED)
 _STATES = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.FINISHED)
@@ -144,21 +145,7 @@ def _queue_some(event: CampaignEvent) -> int:
             failed = failed.select_for_update(skip_locked=True, of=("self",))
         rows = list(failed[: 2000 if connection.vendor == "postgresql" else 500])
         now = timezone.now()
-        DeliveryEvent.objects.bulk_create(
-            [
-                DeliveryEvent(
-                    team_id=row.team_id,
-                    delivery=row,
-                    event=event,
-                    state=row.state,
-                    reason=row.reason,
-                    detail=row.detail,
-                    at=now,
-                )
-                for row in rows
-            ],
-            batch_size=500,
-        )
+        note(event, rows, now)
         _queue(rows)
         CampaignEvent.objects.filter(pk=event.pk).update(number=F("number") + len(rows))
     return len(rows)

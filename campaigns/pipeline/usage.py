@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext as _
 from redis import RedisError
@@ -28,12 +28,14 @@ class Fill:
     used: int
     amount: int
     zone: str
+    is_warm_up: bool = False
 
     @property
     def label(self) -> str:
         if self.window == WindowKind.IN_FLIGHT:
             return _("同时发送")
-        return str(LimitWindow(self.window).label)
+        label = str(LimitWindow(self.window).label)
+        return _("%(window)s（预热）") % {"window": label} if self.is_warm_up else label
 
     @property
     def percent(self) -> int:
@@ -43,13 +45,20 @@ class Fill:
 
 def fills_of(relay: Relay) -> list[Fill] | None:
     """The relay's windows, shortest first; None while the ledger cannot be reached."""
-    return _fills(relay.quota_group, windows_of(relay))
+    fills, ramp = _fills(relay.quota_group, windows_of(relay)), warm_up_window(relay)
+    if fills is None or ramp is None:
+        return fills
+    return [replace(fill, is_warm_up=_is_of(fill, ramp)) for fill in fills]
 
 
 def limit_fills(limit: DomainLimit) -> list[Fill] | None:
     """The same for the limit of a recipient domain; messages under way count beside its windows."""
     found = limited(limit)
     return _fills(found.group, found.windows)
+
+
+def _is_of(fill: Fill, window: Window) -> bool:
+    return (fill.window, fill.amount) == (window.kind, window.amount)
 
 
 def warm_up_fill(relay: Relay) -> Fill | None:

@@ -16,6 +16,7 @@ from accounts.models import Relay, Right
 from campaigns.forms.campaign import LIST, WORKBOOK, CampaignForm
 from campaigns.forms.carrying import STOP_RULES, SharesForm, StopRulesForm
 from campaigns.forms.payslip import ATTACHMENT, AUTOMATIC, SETTINGS, PayslipForm
+from campaigns.forms.tracking import TRACKING, TrackingForm
 from campaigns.models import (
     Campaign,
     Comparison,
@@ -47,6 +48,7 @@ CHANGEABLE = (
     *SETTINGS,
     *ATTACHMENT,
     *STOP_RULES,
+    *TRACKING,
 )
 
 
@@ -103,8 +105,9 @@ def _edit(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     )
     shares = SharesForm(request.POST or None, relays=list(form.relays), campaign=campaign)
     stops = StopRulesForm.of(request.POST, campaign)
+    tracking = TrackingForm.of(request.POST, campaign)
     # Each says its own faults: all are asked.
-    fine = [form.is_valid(), shares.is_valid(), stops.is_fine]
+    fine = [form.is_valid(), shares.is_valid(), stops.is_fine, not tracking or tracking.is_fine]
     if all(fine) and shares.check(form.instance.relay, form.instance.from_address):
         changed = form.save(commit=False)
         if isinstance(form, PayslipForm) and form.makes_layout:
@@ -121,8 +124,10 @@ def _edit(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         "missing": _missing(form),
         "shares": shares,
         "stops": stops,
+        "tracking": tracking,
     }
-    status = 422 if form.errors or shares.errors or stops.errors else 200
+    faulty = [form.errors, shares.errors, stops.errors, tracking and tracking.errors]
+    status = 422 if any(faulty) else 200
     return render(request, "campaigns/campaigns/edit.html", context, status=status)
 
 

@@ -19,6 +19,7 @@ from campaigns.models.contact import MemberStatus
 from campaigns.models.feedback import SuppressionReason
 from campaigns.views.access import member
 from campaigns.views.pages import keyset
+from campaigns.views.tracking import shown_of_contact
 
 PAGE = 30
 
@@ -56,6 +57,7 @@ def _edit(request: HttpRequest, instance: Contact) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "contact": instance if instance.pk else None}
     if instance.pk:
         context["memberships"] = instance.memberships.select_related("contact_list")
+        context["tracked"] = shown_of_contact(instance)
     status = 422 if form.errors else 200
     return render(request, "campaigns/contacts/contact.html", context, status=status)
 

@@ -20,11 +20,13 @@ from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import DeliveryPurpose, DeliveryState
 from campaigns.pipeline import control, resend
 from campaigns.pipeline.compose import Unsendable
+from campaigns.pipeline.originals import Reader
 from campaigns.reasons import sentence
 from campaigns.views.access import member
 from campaigns.views.carrying import history_of
 from campaigns.views.confirmations import answer_shown
 from campaigns.views.found import must_have, right_for
+from campaigns.views.tracking import shown_of_delivery
 
 PHASES = {
     "connect": gettext_lazy("连接"),
@@ -47,6 +49,7 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
     found = _found(request, pk)
     readable = found.campaign.content_visible_to(request.user)
     may_act = right_for(found.campaign.kind) in request.rights
+    may_read = Reader.of(request.user, request.team.pk, frozenset(request.rights)).may_read
     context = {
         "delivery": found,
         "campaign": found.campaign,
@@ -63,8 +66,13 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
             for text in [readable_text(attempt, found.campaign, readable=readable)]
         ],
         "feedback": [
-            {"report": report, "reason": sentence(report.reason), **text}
-            for report in found.feedback.order_by("received_at", "pk")
+            {
+                "report": report,
+                "reason": sentence(report.reason),
+                "may_open": report.original is not None and may_read(report.original),
+                **text,
+            }
+            for report in _reports(found)
             for text in [readable_text(report, found.campaign, readable=readable)]
         ],
         "is_test": found.purpose == DeliveryPurpose.TEST,
@@ -72,6 +80,7 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
         "may_resend": may_act and readable and resend.may_resend(found),
         "family": _family(found),
         "history": history_of(found),
+        "tracked": shown_of_delivery(request, found),
         **answer_shown(found, readable=readable),
     }
     response = render(request, "campaigns/deliveries/delivery.html", context)
@@ -123,6 +132,13 @@ def delivery_resend(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("campaigns:delivery", pk)
     messages.success(request, _("正在补发到 %(address)s。") % {"address": again.address})
     return redirect("campaigns:delivery", again.pk)
+
+
+def _reports(found: Delivery) -> Any:
+    """What came back about it, the oldest first; of the originals only whose they are."""
+    rows = found.feedback.select_related("original__campaign").order_by("received_at", "pk")
+    heavy = ("sealed", "sealed_said", "key", "campaign__frozen_html", "campaign__frozen_text")
+    return rows.defer(*(f"original__{name}" for name in heavy))
 
 
 def _family(found: Delivery) -> list[Delivery]:

@@ -10,7 +10,6 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts.models import BounceMailbox, Right
@@ -22,21 +21,7 @@ from campaigns.pipeline import probe as probing
 from campaigns.reasons import MAILDROP_SENTENCES, sentence
 from campaigns.views.access import member
 from campaigns.views.probes import badge_of, shown, with_last_probe
-
-# The kinds of mail that a bounce reader tells apart (docs: read_bounce).
-_VERDICTS = {
-    "bounce": gettext_lazy("退信"),
-    "delivered": gettext_lazy("送达回执"),
-    "feedback": gettext_lazy("投诉"),
-    "autoreply": gettext_lazy("自动回复"),
-    "challenge": gettext_lazy("验证请求"),
-    "unsubscribe": gettext_lazy("退订邮件"),
-    "ordinary": gettext_lazy("其他邮件（留在服务器上）"),
-    "unrecognised": gettext_lazy("未能识别"),
-    "ignored": gettext_lazy("按规则不理会"),
-    "broke": gettext_lazy("读取中断，会再试"),
-    "flooded": gettext_lazy("过大，会再试"),
-}
+from campaigns.views.verdicts import VERDICTS
 
 
 @member(Right.RELAYS)
@@ -177,7 +162,7 @@ def _verdicts(
     for pk, verdict, count in (
         seen.values_list("mailbox", "verdict").annotate(count=Count("pk")).order_by("-count")
     ):
-        found[pk].append((str(_VERDICTS.get(verdict, verdict)), count))
+        found[pk].append((str(VERDICTS.get(verdict, verdict)), count))
     return found
 
 

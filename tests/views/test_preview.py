@@ -91,7 +91,7 @@ def test_next_previous_and_search(scene, hr):
     url = f"/campaigns/{campaign.pk}/preview/"
     first = text(client.get(url))
     assert "1 / 3" in first
-    following = re.search(r'href="(\?at=\d+)[^"]*" rel="next"', first)
+    following = re.search(r'href="[^"]*(\?at=\d+)[^"]*" rel="next"', first)
     assert "2 / 3" in text(client.get(url + following[1]))
     assert 'rel="prev"' not in first
     for words, found in (
@@ -100,9 +100,27 @@ def test_next_previous_and_search(scene, hr):
         ("韩梅", "han@"),
         ("王小明", "wang@"),
     ):
-        assert f"{found}corp.example" in text(client.get(url, {"q": words}))
-    assert "没有找到“<b>”" not in text(client.get(url, {"q": "<b>"}))
-    assert "没有找到“&lt;b&gt;”" in text(client.get(url, {"q": "<b>"}))
+        answer = client.post(f"{url}search/", {"q": words, "view": "text"})
+        assert answer.status_code == 302
+        assert re.fullmatch(rf"{url}\?at=\d+&view=text", answer["Location"])
+        assert f"{found}corp.example" in text(client.get(answer["Location"]))
+    missed = text(client.post(f"{url}search/", {"q": "<b>"}))
+    assert "没有找到“<b>”" not in missed
+    assert "没有找到“&lt;b&gt;”" in missed
+
+
+def test_a_name_is_searched_for_without_standing_in_an_address(scene, hr):
+    rows = [*PAYROLL, ("王小明", "other@corp.example", "1.00", "2.00")]
+    campaign = scene.payslips(hr, workbook=scene.workbook(hr, rows=rows))
+    client, url = scene.client(user=hr), f"/campaigns/{campaign.pk}/preview/"
+    assert 'method="post"' in text(client.get(url)).partition('role="search"')[0][-200:]
+    # ?q= is nothing any more: the first slip is shown.
+    assert "1 / 4" in text(client.get(url, {"q": "韩梅梅"}))
+    page = text(client.post(f"{url}search/", {"q": "王小明"}))
+    assert "找到 2 位" in page
+    for row in campaign.workbook.rows.filter(number__in=(2, 5)):
+        assert f"{url}?at={row.pk}&amp;view=html" in page
+    assert client.get(f"{url}search/?q=王小明").status_code == 405
 
 
 def test_without_a_grant_nothing_is_shown_superusers_included(scene, hr):
