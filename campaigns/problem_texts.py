@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.workbooks.problems import ProblemKind, RejectKind
@@ -61,6 +61,47 @@ REJECTS: Mapping[RejectKind, Promise] = {
         "读取工作簿用时过长或占用内存过多，已停止（size or time limit exceeded）。"
     ),
 }
+
+# What a rejection adds (WorkbookRejected.detail), where it is no number and no name.
+DETAILS = (
+    gettext_noop("HTML 有错"),
+    gettext_noop("内部的 XML 有错"),
+    gettext_noop("内部的 XML 没有内容"),
+    gettext_noop("加密的内容不完整"),
+    gettext_noop("压缩包不完整"),
+    gettext_noop("压缩包内有越界的路径"),
+    gettext_noop("压缩数据有错"),
+    gettext_noop("引号没有成对，或一格内容过长"),
+    gettext_noop("数字不对"),
+    gettext_noop("文字编码有错"),
+    gettext_noop("旧版 .xls 的内容有错"),
+    gettext_noop("有一个引号没有成对"),
+    gettext_noop("缺少 content.xml"),
+    gettext_noop("缺少 workbook.xml"),
+    gettext_noop("缺少共享文字"),
+    gettext_noop("缺少必要的部分"),
+    gettext_noop("行号不对"),
+    gettext_noop("打不开"),
+    gettext_noop("文件没有内容"),
+    gettext_noop("没有找到表头和数据行"),
+    gettext_noop("HTML 里没有表格"),
+    gettext_noop("文字编码无法识别"),
+    gettext_noop("是 XML 文件"),
+    gettext_noop("是二进制文件"),
+    gettext_noop("是别的 Office 文档"),
+    gettext_noop("是别的压缩包或文档"),
+    gettext_noop("一行或一段内容过长"),
+    gettext_noop("列数过多"),
+    gettext_noop("单元格过多"),
+    gettext_noop("合并单元格过多"),
+    gettext_noop("文字内容过多"),
+    gettext_noop("行数或列数过多"),
+    gettext_noop("重复的行过多"),
+    gettext_noop("读取它要用的内存过多"),
+    gettext_noop("处理它要用的内存过多"),
+    gettext_noop("XML 电子表格 2003"),
+    gettext_noop("网页归档（mht）"),
+)
 
 # The reasons that stand in a problem's parameters, by the code that findings carry (`why`).
 REASONS: Mapping[str, Promise] = {

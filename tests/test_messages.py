@@ -128,6 +128,17 @@ def test_the_english_is_english() -> None:
     assert mixed == []
 
 
+def test_the_english_quotes_as_in_print() -> None:
+    """A straight quotation mark would end the attribute of a page that the sentence stands in."""
+    straight = [
+        text
+        for entry in sentences()
+        for text in entry.texts
+        if '"' in re.sub(r'<a href="[^"]*">', "", text)
+    ]
+    assert straight == []
+
+
 def test_what_begins_or_ends_with_a_blank_or_a_line_keeps_it() -> None:
     wrong = [
         entry.msgid

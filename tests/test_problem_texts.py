@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.utils import translation
@@ -72,3 +74,17 @@ def test_a_kind_of_a_newer_reader_keeps_its_own_sentence() -> None:
 def test_braces_in_a_cell_are_no_placeholders() -> None:
     problem = Problem("S", 1, "A", ProblemKind.ERROR_VALUE, {"raw": "{place.__class__}"})
     assert "{place.__class__}" in problem_texts.problem_sentence(problem.as_json())
+
+
+def test_every_detail_of_a_rejection_has_its_english() -> None:
+    """Read from the pure package's own source: what it says beside a kind, where that is fixed."""
+    package = Path(problems.__file__).parent
+    said = re.compile(r'RejectKind\.[A-Z_]+,\s*"([^"]*[\u3400-\u9fff][^"]*)"')
+    found = {
+        word
+        for path in package.glob("*.py")
+        for word in said.findall(path.read_text(encoding="utf-8"))
+    }
+    assert found
+    with translation.override("en"):
+        assert {word for word in found if translation.gettext(word) == word} == set()
