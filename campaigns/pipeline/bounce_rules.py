@@ -143,7 +143,7 @@ def apply(rule_id: int) -> None:
     number = 0
     user = row.created_by
     if user is not None and row.enabled:
-        reader = originals.Reader.of(user, row.team_id, rights_of(user, row.team))
+        reader = originals.Reader(user, row.team_id, rights_of(user, row.team))
         until = now + LEASE / 2
         for original in originals.open_rows(row.team_id).order_by("pk").iterator(100):
             if timezone.now() > until:

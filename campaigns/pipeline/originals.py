@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from django.db.models import QuerySet
@@ -99,22 +100,22 @@ def _inflated(data: bytes) -> bytes:
     return zlib.decompressobj().decompress(data, _MAX_OCTETS)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reader:
     """Somebody with rights in a team, who may read some originals."""
 
     user: Any
     team_id: int
     rights: frozenset[str]
-    sees_all_payslips: bool
 
-    @classmethod
-    def of(cls, user: Any, team_id: int, rights: frozenset[str]) -> Reader:
-        unseen = Campaign.objects.filter(
-            team_id=team_id, kind=Kind.PAYSLIP, workbook__data_key__destroyed_at=None
+    @cached_property
+    def sees_all_payslips(self) -> bool:
+        """Whether there is no payroll whose content is hidden from this person."""
+        readable = Campaign.objects.filter(
+            team_id=self.team_id, kind=Kind.PAYSLIP, workbook__data_key__destroyed_at=None
         ).exclude(state=CampaignState.DRAFT)
-        hidden = unseen.exclude(grants__in=ContentGrant.objects.filter(user=user)).exists()
-        return cls(user, team_id, rights, not hidden)
+        granted = ContentGrant.objects.filter(user=self.user)
+        return not readable.exclude(grants__in=granted).exists()
 
     def may_read(self, original: Original) -> bool:
         if original.team_id != self.team_id:

@@ -49,7 +49,7 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
     found = _found(request, pk)
     readable = found.campaign.content_visible_to(request.user)
     may_act = right_for(found.campaign.kind) in request.rights
-    may_read = Reader.of(request.user, request.team.pk, frozenset(request.rights)).may_read
+    may_read = Reader(request.user, request.team.pk, frozenset(request.rights)).may_read
     context = {
         "delivery": found,
         "campaign": found.campaign,

@@ -90,6 +90,16 @@ document.addEventListener("alpine:init", function () {
     };
   });
 
+  // A phrase marked in a text goes into the form's field: x-data="phrase", the text x-on:mouseup="take".
+  Alpine.data("phrase", function () {
+    return {
+      take: function () {
+        var marked = String(window.getSelection()).replace(/\s+/g, " ").trim();
+        if (marked) this.$root.querySelector("[name=phrase]").value = marked.slice(0, 200);
+      },
+    };
+  });
+
   // Parts of a form that depend on a choice: x-data="choice" data-initial="now"; inputs x-on:change="pick";
   // parts x-bind="part" with data-for="later".
   Alpine.data("choice", function () {

@@ -10,18 +10,22 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.models import BounceMailbox, OAuthLogin, Role, Team
+from campaigns.mailer import bounce
 from campaigns.models import (
     AlertChannel,
+    BounceRule,
     CampaignStop,
     DomainCheck,
     DomainLimit,
     DomainPark,
+    Original,
     PayslipLayout,
     Probe,
     ReplyRule,
     ReturnedWorkbook,
     Suppression,
 )
+from campaigns.pipeline import originals
 from tests.views.scene import Scene, deliveries
 
 EVERY_ROLE = tuple(Role)
@@ -65,6 +69,10 @@ class World(Scene):
             ).pk,
             "channel": AlertChannel.objects.create(team=self.team, kind="wecom", name="群").pk,
             "mailbox": self.mailbox.pk,
+            "original": an_original(self.mailbox).pk,
+            "phrase": BounceRule.objects.create(
+                team=self.team, phrase="查无此人", meaning="hard", reason="userunknown"
+            ).pk,
             "oauth": OAuthLogin.objects.create(team=self.team, name="谷歌", client_id="c").pk,
             "key": self.key().pk,
             "suppression": blocked.pk,
@@ -93,6 +101,15 @@ class World(Scene):
                 figures={"number": 9, "of": 60, "limit": 10, "deliveries": []},
             ).pk,
         }
+
+
+def an_original(mailbox: BounceMailbox) -> Original:
+    """A message that nothing recognised."""
+    raw = "Subject: 退信\r\n\r\n查无此人 li@x.example\r\n".encode()
+    row = originals.kept(mailbox, raw, bounce.read(raw), [], cut=False)
+    assert row is not None
+    row.save()
+    return row
 
 
 def everything_of(team: Team) -> dict[str, list[dict[str, Any]]]:
