@@ -29,7 +29,8 @@ Made = Callable[[int, str], str]
 
 
 class LinkMarks:
-    """`targets` are the links' targets as the template writes them, without repeats; the first is number 1.
+    """`targets` are the links' targets as the template writes them, without repeats; the first is number 1. `left` are
+    those of links whose words are an address.
 
     `word` is random, new for each; `picture` asks for a 1×1 picture at the end of the HTML. Not marked are links to
     our own pages, other schemes than http(s), and links whose words are an address themselves: if these led to
@@ -38,7 +39,7 @@ class LinkMarks:
 
     def __init__(self, word: str, *, picture: bool) -> None:
         self.targets: list[str] = []
-        self._left: set[str] = set()
+        self.left: set[str] = set()
         self._picture = picture
         self._begin, self._end = _BEGIN + word, _END + word
         self._mark = re.compile(f"{self._begin}(\\d+){_MIDDLE}(.*?){self._end}", re.S)
@@ -64,7 +65,7 @@ class LinkMarks:
             if not self._counts(target, mask, found[group]):
                 continue
             if _is_address(_WORDS.match(masked, found.end())):
-                self._left.add(target)
+                self.left.add(target)
                 continue
             pieces += [masked[position : found.start(group)], self._around(target, found[group])]
             position = found.end(group)
@@ -75,7 +76,7 @@ class LinkMarks:
         pieces, position = [], 0
         for start, address in _addresses(masked, mask):
             target = mask.restored(address)
-            literal = target[:4].lower() == "http" and target not in self._left
+            literal = target[:4].lower() == "http" and target not in self.left
             if (literal or target in self.targets) and self._counts(target, mask, address):
                 pieces += [masked[position:start], self._around(target, address)]
                 position = start + len(address)

@@ -22,7 +22,9 @@ from campaigns.models import (
     Delivery,
     Feedback,
     HeldSuppression,
+    Hit,
     ListMember,
+    RecipientHit,
     SubscriptionProof,
     Suppression,
     WorkbookRow,
@@ -64,6 +66,7 @@ def collect(contact: Contact) -> Data:
             for row in _held(contact)
         ],
         "deliveries": list(_deliveries(contact)),
+        "opens_and_clicks": list(_hits(contact)),
         "feedback": list(_feedback(contact)),
         "workbook_rows": list(_rows(contact)),
     }
@@ -147,6 +150,23 @@ def _deliveries(contact: Contact) -> Iterator[Data]:
                 }
                 for attempt in row.tries.all()
             ],
+        }
+
+
+def _hits(contact: Contact) -> Iterator[Data]:
+    """What was opened and clicked, where a campaign tracks individuals; link 0 is the message itself."""
+    rows = RecipientHit.objects.filter(delivery__in=_mine(contact).values("pk"))
+    rows = rows.select_related("campaign").order_by("pk")
+    for row in rows.defer("campaign__frozen_html", "campaign__frozen_text"):
+        targets = row.campaign.frozen_links
+        yield {
+            "campaign": row.campaign.name,
+            "link": row.link,
+            "target": targets[row.link - 1] if 0 < row.link <= len(targets) else "",
+            "people": row.people,
+            "machines": row.machines,
+            "first_at": _moment(row.first_at),
+            "last_at": _moment(row.last_at),
         }
 
 
@@ -272,6 +292,9 @@ def _blank(contact: Contact, letters: QuerySet[Delivery]) -> None:
     for start in range(0, len(ids), 500):
         part = ids[start : start + 500]
         Attempt.objects.filter(delivery__in=part).update(text="", remote_id="")
+        # What was counted of them stays, as numbers of the campaign.
+        RecipientHit.objects.filter(delivery__in=part).delete()
+        Hit.objects.filter(delivery__in=part).update(delivery=None)
         Delivery.objects.filter(pk__in=part).update(
             address=ERASED_ADDRESS,
             address_key=key,

@@ -29,6 +29,7 @@ from campaigns.pipeline.preflight_layout import layout_findings
 from campaigns.pipeline.preflight_limits import limits
 from campaigns.pipeline.preflight_match import completes, matched
 from campaigns.pipeline.preflight_repeat import repeats
+from campaigns.pipeline.preflight_tracking import tracking_findings
 from campaigns.pipeline.prepare import faults_of, source_of_template
 from campaigns.pipeline.shares import Carrier, carriers_of
 
@@ -54,6 +55,7 @@ def check(campaign: Campaign) -> list[Finding]:
         found += matched(campaign)
         found += completes(campaign)
         found += limits(campaign, audience.recipients)
+        found += tracking_findings(campaign)
     found += copies(campaign)
     found += domain_findings(campaign, carriers)
     order = (BLOCK, WARN, INFO)

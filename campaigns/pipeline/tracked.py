@@ -83,6 +83,11 @@ def targets_of(campaign: Campaign, source: TemplateSource) -> list[str]:
     """The targets of a newsletter's counted links as its template writes them; link 1 is the first."""
     if campaign.is_payslip or not campaign.tracking:
         return []
+    return marked(source).targets
+
+
+def marked(source: TemplateSource) -> LinkMarks:
+    """The links of a template; raises TemplateFaults."""
     marks = LinkMarks(secrets.token_hex(6), picture=False)
     Renderer(source, mark=marks.mark)
-    return marks.targets
+    return marks

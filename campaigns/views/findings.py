@@ -117,10 +117,18 @@ TEXTS: dict[str, Promise] = {
     "compare_not_positive": _("%(total)s 人的实发是零、负数或空白。"),
     "compare_same": _("%(total)s 人的每一项金额都和上月一样。"),
     "compare_quiet": _("与上月“%(name)s”相比，没有要注意的变化。"),
+    "tracks_totals": _("会统计打开和 %(links)s 个链接的点击，只计总数，查不出是谁。"),
+    "tracks_individuals": _("会记下每位收件人是否打开、点了 %(links)s 个链接中的哪些。"),
+    "links_left_alone": _("有 %(links)s 个链接的文字本身就是网址，不改写，也不计点击。"),
     "domain_finding": _("域名检查：%(dns)s"),
 }
 
 HINTS: dict[str, Promise] = {
+    "tracks_totals": _("可以告诉读者：“我们统计这封邮件的打开和点击总数，不记录是谁。”"),
+    "tracks_individuals": _(
+        "请确认收件人同意过。可以告诉读者：“我们会记录您是否打开这封邮件、点了哪些链接；您可以要求查看或删除。”"
+    ),
+    "links_left_alone": _("想统计的话，把文字换成一句话，例如“查看详情”。"),
     "totals_differ": _("合计行与要发的对不上：可能漏了人，或某一行改过。"),
     "match_changed": _("要用新地址，请重新上传工作簿。"),
     "sent_meanwhile": _("请到原来的活动里再上传一次改好的文件，它会只取还没有发成的行。"),
