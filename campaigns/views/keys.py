@@ -80,7 +80,7 @@ def _generate(request: HttpRequest, form: KeyForm) -> list[SigningKey]:
 @require_POST
 def keys_rotate(request: HttpRequest) -> HttpResponse:
     """New keys for a domain; the old ones sign until the new records are found."""
-    made = rotate_keys.rotate(request.team, request.POST.get("domain", "")[:253])
+    made = rotate_keys.rotate(request.team, request.POST.get("domain", "").replace("\0", "")[:253])
     if made:
         messages.success(request, _("新密钥已生成，旧密钥继续签名，直到查到新的记录。"))
         return redirect("campaigns:key", made[0].pk)

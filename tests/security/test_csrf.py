@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 # RFC 8058 section 3.1: a mail client has no page to take a token from. The form to join a list stands on
 # any site; all that it does is to send one mail, within limits (pipeline/subscribe.py).
-EXEMPT = {"campaigns:unsubscribe", "campaigns:subscribe_join"}
+EXEMPT = {"campaigns:unsubscribe", "campaigns:subscribe_join", "campaigns:hook"}
 
 
 @pytest.fixture

@@ -16,7 +16,9 @@ from django.forms.models import ModelChoiceField
 import accounts.forms
 import campaigns.forms
 from accounts.models import Right
-from campaigns.models import Workbook
+from accounts.models.oauth_login import OAuthProvider
+from campaigns.models import AlertChannel, Campaign, Workbook
+from campaigns.models.alert import ChannelKind
 from campaigns.models.template import Kind
 from tests.security.world import World
 
@@ -46,17 +48,34 @@ def made(form: type[forms.BaseForm], world: World, **more: Any) -> Iterator[form
         "campaign": world.campaign,
         "rights": frozenset(Right),
         "limit": 1000,
+        "relay": world.campaign.relay,
+        "attributes": ["部门"],
+        "number": "工号",
+        "comparison": None,
+        "campaigns": Campaign.objects.filter(team=world.team),
+        "columns": ["实发"],
+        "watched": ["实发"],
     }
     # A form that builds on another takes its arguments too.
     makers = [vars(one)["__init__"] for one in form.__mro__ if "__init__" in vars(one)]
     wanted = {name for maker in makers for name in inspect.signature(maker).parameters}
     given = {name: value for name, value in known.items() if name in wanted}
-    kinds = list(Kind) if "kind" in wanted else [None]
-    for kind in kinds:
-        yield form(**given, **({"kind": kind} if kind else {}), **more)
+    for shape in shapes(form, wanted):
+        yield form(**given, **shape, **more)
 
 
-FORMS = [form for form in every_form() if form.__name__ != "ConnectionForm"]
+def shapes(form: type[forms.BaseForm], wanted: set[str]) -> list[dict[str, Any]]:
+    """What a form is made for where it has other fields for each kind of thing."""
+    if form.__name__ == "AlertChannelForm":
+        return [{"instance": AlertChannel(kind=kind)} for kind in ChannelKind]
+    if form.__name__ == "OAuthLoginForm":
+        return [{"provider": provider} for provider in OAuthProvider]
+    return [{"kind": kind} for kind in Kind] if "kind" in wanted else [{}]
+
+
+# Parts of others, which no page makes.
+PARTS = {"ConnectionForm", "KindOfRelay"}
+FORMS = [form for form in every_form() if form.__name__ not in PARTS]
 
 
 def test_the_walk_sees_the_forms() -> None:
