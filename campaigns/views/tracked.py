@@ -41,7 +41,7 @@ class TrackingDoor:
     """A WSGI application (PEP 3333) before another one."""
 
     def __init__(self, behind: Application) -> None:
-        self._behind = behind
+        self.behind = behind
 
     def __call__(self, environment: Environment, start_response: StartResponse) -> Iterable[bytes]:
         found = None
@@ -49,7 +49,7 @@ class TrackingDoor:
         if path.startswith(PREFIX) and environment["REQUEST_METHOD"] in ("GET", "HEAD"):
             found = follow.read(path[len(PREFIX) :])
         if found is None:
-            return self._behind(environment, start_response)
+            return self.behind(environment, start_response)
         _record(found, environment)
         status, headers, body = _answer(found)
         start_response(status, headers)

@@ -31,6 +31,7 @@ NAMES = (
     "bounces",
     "workbooks",
     "contacts",
+    "tracking",
 )
 
 
