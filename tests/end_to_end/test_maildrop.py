@@ -102,7 +102,7 @@ def left_in(maildir: Path) -> int:
     return sum(len(list((maildir / name).iterdir())) for name in ("cur", "new"))
 
 
-def returned(campaign: Campaign) -> list[bytes]:
+def returned(campaign: Campaign, rounds: int = ROUNDS) -> list[bytes]:
     """Everything mixed as it would come."""
     per_round = SIGNED + QUOTED + UNPROVEN + REPLIES
     template = mail.a_delivery(campaign, "first@customer.example", number=10**6)
@@ -118,10 +118,10 @@ def returned(campaign: Campaign) -> list[bytes]:
             message_id=f"<{number}.secret@corp.example.com>",
             **fields,
         )
-        for number in range(per_round * ROUNDS)
+        for number in range(per_round * rounds)
     )
     mails = []
-    for number in range(ROUNDS):
+    for number in range(rounds):
         batch = iter(sent[number * per_round : (number + 1) * per_round])
         for _, each in zip(range(SIGNED), batch, strict=False):
             mails.append(mail.a_bounce(each.address, to=mail.return_path(each)))
