@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models.team import rights_of
@@ -76,13 +76,6 @@ def _ruled(source: Source, report: bounce.Report, raw: bytes, rule: OwnRule) -> 
     judged = recording.judge(source, told)
     judged.rule = rule.key
     return judged
-
-
-def count(rule_id: int, number: int = 1) -> None:
-    """That a rule spoke; in the transaction of what it led to."""
-    BounceRule.objects.filter(pk=rule_id).update(
-        hits=F("hits") + number, last_hit_at=timezone.now()
-    )
 
 
 # Trying a phrase out -------------------------------------------------------------------------------
@@ -184,5 +177,4 @@ def _settled(original: Original, rule: OwnRule) -> bool:
             MaildropMessage.objects.filter(
                 mailbox=mailbox, fingerprint=hashlib.sha256(raw).hexdigest()
             ).update(verdict=judged.verdict, ours=judged.ours)
-        count(rule.key)
     return True

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import BounceMailbox
 from campaigns.mailer.bounce import Recipient, Report
-from campaigns.models import Delivery, Feedback, MaildropMessage
+from campaigns.models import BounceRule, Delivery, Feedback, MaildropMessage
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import DeliveryPurpose
 from campaigns.models.feedback import FeedbackKind, Proof, SuppressionReason
@@ -159,6 +160,9 @@ def apply(judged: Judged) -> None:
         suppress(delivery, reason, note=note)
     suppress_soft(_softly_bounced(judged))
     counts.apply(newly)
+    if judged.rule is not None:
+        spoken = BounceRule.objects.filter(pk=judged.rule)
+        spoken.update(hits=F("hits") + 1, last_hit_at=timezone.now())
     if judged.leaving is not None:
         unsubscribe(judged.leaving, how=BY_MAIL)
 
