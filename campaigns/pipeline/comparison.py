@@ -115,8 +115,10 @@ def opened(row: Comparison, campaign: Campaign) -> dict[str, Any]:
 
 
 def visible_to(row: Comparison, user: User) -> bool:
-    """Both months' content: the campaign's own is asked for before."""
-    return row.against is None or row.against.content_visible_to(user)
+    """Both months' content: the campaign's own is asked for before. Last month's is also what completed it."""
+    return row.against is None or all(
+        campaign.content_visible_to(user) for campaign in _family(row.against)
+    )
 
 
 def _waiting() -> QuerySet[Comparison]:

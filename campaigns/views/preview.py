@@ -99,7 +99,8 @@ def campaign_preview_file(request: HttpRequest, pk: int) -> HttpResponse:
     shown = _shown(campaign, recipient)["shown"] if recipient is not None else None
     number = request.GET.get("file", "0")
     files = shown.files if shown is not None else ()
-    if not (number.isascii() and number.isdecimal() and int(number[:3]) < len(files)):
+    is_short = number.isascii() and number.isdecimal() and len(number) < 4
+    if not (is_short and int(number) < len(files)):
         raise Http404
     return download(files[int(number)])
 

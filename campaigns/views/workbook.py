@@ -171,8 +171,12 @@ def workbook_confirm(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _into_draft(request: HttpRequest, workbook: Workbook) -> int | None:
     """A mended file takes the former one's place in a draft that its user may read."""
-    mine = Campaign.objects.filter(pk=workbook.repairs_id, state=CampaignState.DRAFT)
-    if not mine.filter(grants__user=request.user, team=request.team).update(workbook=workbook):
+    mine = Campaign.objects.filter(grants__user=request.user, team=request.team)
+    if not mine.filter(pk=workbook.repairs_id).exists():
+        return None
+    # Without a join the state is asked again where the row was locked by a launch.
+    drafts = Campaign.objects.filter(pk=workbook.repairs_id, state=CampaignState.DRAFT)
+    if not drafts.update(workbook=workbook):
         return None
     comparison.ask(mine.get(), request.user)
     messages.success(request, _("草稿已换用这个工作簿。"))

@@ -221,3 +221,16 @@ def test_people_are_told_apart_by_number_then_id_then_name_and_address() -> None
     assert [(old.row, new.row) for old, new in same] == [(2, 1), (1, 2), (3, 3), (5, 5), (6, 6)]
     assert [one.row for one in gone] == [4]
     assert [one.row for one in come] == [4]
+
+
+def test_who_may_not_read_what_completed_last_month_may_not_read_the_comparison(
+    scene: Scene, hr: User
+) -> None:
+    before = october(scene, hr, OCTOBER[:2])
+    other = scene.user(Role.HR)
+    rest = launched(month(scene, other, OCTOBER[2:], "10 月补发", completes=before), "finished")
+    row, found = made(month(scene, hr, NOVEMBER, "11 月"), hr, against=before)
+    assert "赵六" in str(found), "his amounts come from the campaign that completed October"
+    assert not comparison.visible_to(row, hr)
+    ContentGrant.objects.create(team=scene.team, user=hr, campaign=rest)
+    assert comparison.visible_to(row, hr)

@@ -128,7 +128,7 @@ class TestThePreview:
         assert "11月工资!C3" in page
         assert client.get(self.address(campaign, 3)).status_code == 404
 
-    @pytest.mark.parametrize("file", ["1", "-1", "x", "٣", "9" * 5000, ""])
+    @pytest.mark.parametrize("file", ["1", "-1", "x", "٣", "9" * 5000, "0001", ""])
     def test_there_is_no_other_file(self, scene, hr, file):
         campaign = payslips(scene, hr)
         assert scene.client(user=hr).get(self.address(campaign, file=file)).status_code == 404
