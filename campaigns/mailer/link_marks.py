@@ -133,10 +133,9 @@ def _trimmed(address: str, mask: Mask) -> str:
         if mask.tag(word).kind != "output":
             address = address[: word.start()]
             break
-    while address and (address[-1] in _CLOSING or _is_closing_bracket(address)):
-        address = address[:-1]
-    return address
-
-
-def _is_closing_bracket(address: str) -> bool:
-    return address[-1] == ")" and address.count(")") > address.count("(")
+    # Counted once: a line of brackets must not take the square of its length.
+    end, open_ones = len(address), address.count(")") - address.count("(")
+    while end and (address[end - 1] in _CLOSING or (address[end - 1] == ")" and open_ones > 0)):
+        open_ones -= address[end - 1] == ")"
+        end -= 1
+    return address[:end]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html as markup
+import time
 
 import pytest
 from hypothesis import given
@@ -132,3 +133,9 @@ def test_odd_markup_raises_nothing(pieces: list[str]) -> None:
 def test_hostile_markup_costs_little() -> None:
     for piece in ('<a "', "<a '\"", "<a x=", "<a href='", "https://", "(https://x.example"):
         LinkMarks("k3y", picture=True).mark(piece * 20_000, piece * 10_000)
+
+
+def test_a_line_of_brackets_takes_no_square_of_its_length() -> None:
+    begun = time.process_time()
+    LinkMarks("w", picture=False).mark("", "https://x" + ")" * 200_000)
+    assert time.process_time() - begun < 1
