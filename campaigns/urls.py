@@ -157,7 +157,7 @@ urlpatterns = [
     path("campaigns/<int:pk>/result/", result.campaign_result, name="campaign_result"),
     path("campaigns/<int:pk>/tracking/", tracking.campaign_tracking, name="campaign_tracking"),
     path(
-        "campaigns/<int:pk>/tracking/<int:link>/",
+        "campaigns/<int:pk>/tracking/rows/",
         tracking.campaign_tracking_rows,
         name="campaign_tracking_rows",
     ),

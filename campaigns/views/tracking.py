@@ -44,10 +44,12 @@ def campaign_tracking(request: HttpRequest, pk: int) -> HttpResponse:
 
 @member(Right.NEWSLETTERS)
 @require_safe
-def campaign_tracking_rows(request: HttpRequest, pk: int, link: int) -> HttpResponse:
-    """Who, where the campaign tracks individuals."""
+def campaign_tracking_rows(request: HttpRequest, pk: int) -> HttpResponse:
+    """Who, where the campaign tracks individuals; ?link=0, which is the default, is the opens."""
     campaign = _tracked(request, pk)
-    if campaign.tracking != Tracking.INDIVIDUAL or link > len(campaign.frozen_links):
+    given = request.GET.get("link", "0")
+    link = int(given) if given.isascii() and given.isdecimal() and len(given) < 7 else -1
+    if campaign.tracking != Tracking.INDIVIDUAL or not 0 <= link <= len(campaign.frozen_links):
         raise Http404
     state = request.GET.get("state", "")
     rows = tracking_report.rows_of(campaign, link, state)

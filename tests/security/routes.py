@@ -48,6 +48,8 @@ PAYSLIPS, LETTERS = {Right.PAYSLIPS}, {Right.NEWSLETTERS}
 
 # Where an id names another kind of row than the one that its route begins with.
 OTHERWISE = {
+    ("campaigns:campaign_tracking", "pk"): "tracked",
+    ("campaigns:campaign_tracking_rows", "pk"): "tracked",
     ("campaigns:list_import", "pk"): "workbook",
     ("campaigns:enclosures", "pk"): "campaign",
     ("campaigns:comparison_card", "pk"): "campaign",

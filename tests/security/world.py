@@ -26,7 +26,7 @@ from campaigns.models import (
     Suppression,
 )
 from campaigns.pipeline import originals
-from tests.views.scene import Scene, deliveries
+from tests.views.scene import Scene, deliveries, launched
 
 EVERY_ROLE = tuple(Role)
 
@@ -57,8 +57,12 @@ class World(Scene):
         )
         contacts = self.letter.contact_list
         assert contacts is not None
+        tracked = self.newsletter(
+            tracking="individual", template=self.letter.template, relay=relay, contact_list=contacts
+        )
         self.ids = {
             "campaign": self.campaign.pk,
+            "tracked": launched(tracked).pk,
             "delivery": self.delivery.pk,
             "template": self.campaign.template_id or 0,
             "layout": PayslipLayout.objects.create(team=self.team, name="排版").pk,

@@ -193,7 +193,7 @@ def test_the_report_tells_people_from_machines(
     ]
     page = text(answer)
     assert "打开不等于读过" in page
-    assert f"/campaigns/{campaign.pk}/tracking/1/?state=people" in page
+    assert f"/campaigns/{campaign.pk}/tracking/rows/?link=1&amp;state=people" in page
     assert "邮箱的图片代理" in page
     assert f"/campaigns/{campaign.pk}/tracking/" in text(marketer.get(f"/campaigns/{campaign.pk}/"))
 
@@ -212,19 +212,20 @@ def test_long_after_it_is_drawn_by_days(scene: Scene, marketer: Client) -> None:
 def test_aggregated_says_nothing_about_who(scene: Scene, marketer: Client) -> None:
     campaign = a_newsletter(scene, "aggregated")
     page = text(marketer.get(f"/campaigns/{campaign.pk}/tracking/"))
-    assert f"/campaigns/{campaign.pk}/tracking/1/" not in page
+    assert f"/campaigns/{campaign.pk}/tracking/rows/" not in page
     assert "谁点的无从知道" in page
-    assert marketer.get(f"/campaigns/{campaign.pk}/tracking/1/").status_code == 404
+    assert marketer.get(f"/campaigns/{campaign.pk}/tracking/rows/?link=1").status_code == 404
 
 
 def test_behind_a_number_stand_its_recipients(scene: Scene, marketer: Client) -> None:
     campaign = a_newsletter(scene)
-    url = f"/campaigns/{campaign.pk}/tracking"
-    assert "c0@x.example" in text(marketer.get(f"{url}/1/?state=people"))
-    assert "c1@x.example" in text(marketer.get(f"{url}/2/?state=machines"))
-    assert "c1@x.example" not in text(marketer.get(f"{url}/2/?state=people"))
-    assert LINKS[1] in text(marketer.get(f"{url}/2/")).replace("&amp;", "&")
-    assert marketer.get(f"{url}/3/").status_code == 404
+    url = f"/campaigns/{campaign.pk}/tracking/rows/"
+    assert "c0@x.example" in text(marketer.get(f"{url}?link=1&state=people"))
+    assert "c1@x.example" in text(marketer.get(f"{url}?link=2&state=machines"))
+    assert "c1@x.example" not in text(marketer.get(f"{url}?link=2&state=people"))
+    assert LINKS[1] in text(marketer.get(f"{url}?link=2")).replace("&amp;", "&")
+    for wrong in ("3", "-1", "x", "9" * 30):
+        assert marketer.get(f"{url}?link={wrong}").status_code == 404
 
 
 def test_nothing_came_yet(scene: Scene, marketer: Client) -> None:
@@ -239,7 +240,7 @@ def test_there_is_no_report_where_nothing_is_counted(scene: Scene, marketer: Cli
     other = a_newsletter(Scene())
     for campaign in (off, draft, payslip, other):
         assert marketer.get(f"/campaigns/{campaign.pk}/tracking/").status_code == 404
-        assert marketer.get(f"/campaigns/{campaign.pk}/tracking/1/").status_code == 404
+        assert marketer.get(f"/campaigns/{campaign.pk}/tracking/rows/?link=1").status_code == 404
 
 
 # One person ----------------------------------------------------------------------------------
