@@ -2,7 +2,7 @@
 
     with ScriptedImap({"INBOX": [b"..."]}, answers={"FETCH": b"* BYE\\r\\n"}) as server: server.port
 
-`answers` maps a command (UID's by its second word, or "GREETING") to what is sent in place of the right
+`answers` maps a command (UID's by its second word, "BODY" for a message's FETCH, or "GREETING") to what is sent in place of the right
 thing; `{tag}` in it stands for the command's tag, and what has none ends the session after it. Commands
 are those of one client that behaves; `log` holds every line received.
 """
@@ -100,7 +100,7 @@ class _Session:
         tag, _, rest = text.partition(" ")
         words = rest.split(" ")
         name = (words[1] if words[0].upper() == "UID" else words[0]).upper()
-        scripted = self.server.answers.get(name)
+        scripted = self.server.answers.get("BODY" if "BODY.PEEK" in rest else name)
         if scripted is not None:
             self.sock.sendall(scripted.replace(b"{tag}", tag.encode()))
             return b"{tag}" in scripted

@@ -164,7 +164,7 @@ def test_each_way_to_answer_a_fetch_wrongly_has_its_word(answer: bytes, kind: Pr
 
         def act(maildrop: ImapMaildrop) -> None:
             maildrop.list()
-            server.answers["FETCH"] = answer
+            server.answers["BODY"] = answer
             maildrop.retrieve(1, 1000)
 
         assert failure(server, act).kind is kind
@@ -186,7 +186,7 @@ def test_a_literal_may_be_marked_as_non_synchronising_or_binary() -> None:
         answer = b"* 1 FETCH (UID 1 BODY[]<0> %b\r\nfour)\r\n{tag} OK\r\n" % mark
         with ScriptedImap({"INBOX": [ONE]}) as server, opened(server) as maildrop:
             maildrop.list()
-            server.answers["FETCH"] = answer
+            server.answers["BODY"] = answer
             assert maildrop.retrieve(1, 1000) == b"four"
 
 
