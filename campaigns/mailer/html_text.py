@@ -16,6 +16,8 @@ from inscriptis.model.tag import CustomHtmlTagHandlerMapping  # type: ignore[imp
 
 from campaigns.mailer.template_tags import Mask
 
+#: One that is never closed goes on to the end, as for a parser.
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 #: Ends a cell until the text is made (inscriptis joins blanks); then two blanks tell it from a blank inside a cell.
 _CELL_END = "\ue0ff"
 _MANY_EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
@@ -27,7 +29,7 @@ def html_to_text(html: str) -> str:
     Tags in what text doesn't show (style, attributes other than a link's target, comments) are left out.
     """
     mask = Mask(html)
-    masked = re.sub(r"<!--.*?-->", "", mask.masked(), flags=re.S)
+    masked = _COMMENT.sub("", mask.masked())
     masked = re.sub(r"(?=</t[dh]\b)", _CELL_END, masked, flags=re.I)
     if not masked.strip():
         return ""

@@ -12,20 +12,22 @@ import css_inline
 from campaigns.mailer.template_tags import Mask
 
 #: Where a comment would not be a comment: inside comments, tags, and elements whose content is raw text.
+# What is never closed goes on to the end, as for a parser; sought anew from each beginning it would take hours.
 _NOT_TEXT = re.compile(
-    r"<!--.*?-->|<(style|title|script|textarea)\b.*?</\1\s*>|</?[a-zA-Z](?:\"[^\"]*\"|'[^']*'|[^'\"<>])*+>|<![^>]*>",
+    r"<!--.*?(?:-->|\Z)|<(style|title|script|textarea)\b.*?(?:</\1\s*>|\Z)|</?[a-zA-Z](?:\"[^\"]*\"|'[^']*'|[^'\"<>])*+>|<![^>]*>",
     re.S | re.I,
 )
 
 _TAG_COMMENT = r"<!--qzhyq*\d+z-->"
 #: A table whose first child is a row; comments of the author (Outlook's conditional ones) are passed over.
 _TABLE_OF_ROWS = re.compile(
-    rf"(?!{_TAG_COMMENT})<!--.*?-->"
+    rf"(?!{_TAG_COMMENT})<!--.*?(?:-->|\Z)"
     rf"|(?P<table><table\b(?:\"[^\"]*\"|'[^']*'|[^'\"<>])*+>)(?=(?:\s|{_TAG_COMMENT})*<tr\b)",
     re.S | re.I,
 )
 
 
+_SHEET = re.compile(r"<style\b.*?(?:</style|\Z)", re.S | re.I)
 #: Characters that style attributes can grow to where every rule meets every element.
 _MOST_STYLED = 40_000_000
 
@@ -58,7 +60,7 @@ def inline(html: str) -> str:
 
 
 def _most_styled(html: str) -> int:
-    sheets = re.findall(r"<style\b.*?</style", html, re.S | re.I)
+    sheets = _SHEET.findall(html)
     return sum(map(len, sheets)) * html.count("<")
 
 
