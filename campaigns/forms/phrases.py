@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -13,20 +14,14 @@ from accounts.models import Team
 from campaigns.mailer.reply_patterns import PatternFault, words_of
 from campaigns.models import BounceRule
 from campaigns.models.original import RuleMeaning
-from campaigns.reasons import sentence
 
-# What may be said of a bounce, the most frequent first; in the words that the shipped readers use.
-_REASONS = (
-    "userunknown", "mailboxfull", "suspend", "hasmoved", "hostunknown", "filtered", "blocked", "spamdetected",
-    "policyviolation", "rejected", "ratelimited", "mesgtoobig", "networkerror", "expired", "systemerror",
-)  # fmt: skip
 # A phrase as short as this stands in most messages.
 _SHORTEST = 4
 _PATTERN = ("phrase",)
 
 
 class PhraseForm(forms.ModelForm):
-    """Saved only after its matches were shown (`seen`)."""
+    """Saved only after its matches were shown (`seen`). `reasons`: (code, sentence) of what a bounce may have."""
 
     reason = forms.ChoiceField(
         label=_("退信原因"),
@@ -46,11 +41,13 @@ class PhraseForm(forms.ModelForm):
             "phrase": _("在上面的邮件里选中一段，或自己输入；不分大小写，* 代表任意内容。"),
         }
 
-    def __init__(self, *args: Any, team: Team, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, team: Team, reasons: Sequence[tuple[str, str]], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.team = team
         self.fields["meaning"].choices = RuleMeaning.choices
-        self.fields["reason"].choices = [("", "—"), *((code, sentence(code)) for code in _REASONS)]
+        self.fields["reason"].choices = [("", "—"), *reasons]
 
     def clean_phrase(self) -> str:
         phrase = " ".join(self.cleaned_data["phrase"].split())

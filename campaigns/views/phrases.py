@@ -23,6 +23,11 @@ from campaigns.views.found import named
 from campaigns.views.originals import reader, shown
 
 SHOWN_MATCHES = 20
+# What may be said of a bounce, the most frequent first; in the words that the shipped readers use.
+_REASONS = (
+    "userunknown", "mailboxfull", "suspend", "hasmoved", "hostunknown", "filtered", "blocked", "spamdetected",
+    "policyviolation", "rejected", "ratelimited", "mesgtoobig", "networkerror", "expired", "systemerror",
+)  # fmt: skip
 
 
 @member(Right.RELAYS)
@@ -47,7 +52,8 @@ def phrase(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _edited(request: HttpRequest, row: BounceRule) -> HttpResponse:
     """Saved only once its author has seen which kept messages it would have caught."""
-    form = PhraseForm(request.POST or None, instance=row, team=request.team)
+    reasons = [(code, sentence(code)) for code in _REASONS]
+    form = PhraseForm(request.POST or None, instance=row, team=request.team, reasons=reasons)
     valid = form.is_valid()
     if valid and form.was_shown and "save" in request.POST:
         return _saved(request, form)
