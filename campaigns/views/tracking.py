@@ -57,7 +57,7 @@ def campaign_tracking_rows(request: HttpRequest, pk: int) -> HttpResponse:
         "campaign": campaign,
         "link": link,
         "label": label_of(campaign, link),
-        "page": keyset(rows, request, size=PAGE),
+        "keyset": keyset(rows, request, size=PAGE),
         "state": state,
         "chips": [
             {"value": PEOPLE, "label": _("人"), "count": None},
