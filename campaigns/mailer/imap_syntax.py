@@ -126,7 +126,7 @@ def numbers_of(responses: Iterable[Response], name: str) -> list[int]:
     """Those of a response such as `* SEARCH 2 84`."""
     head = b"* " + name.encode()
     lines = [r.text[len(head) :] for r in responses if r.text.upper().startswith(head)]
-    return [int(word) for line in lines for word in line.split() if word.isdigit()]
+    return [int(w) for line in lines for w in line.split() if w.isdigit() and len(w) < 11]
 
 
 def exists_in(responses: Iterable[Response]) -> int:

@@ -195,3 +195,9 @@ def test_a_folders_name_survives_modified_utf_7(name: str) -> None:
     wire = imap_syntax.encoded(name)
     assert wire.isascii()
     assert imap_syntax.decoded(wire) == name
+
+
+def test_a_number_that_no_server_counts_to_is_passed_over() -> None:
+    """Python refuses to read more than 4,300 digits."""
+    said = [Response(b"* SEARCH 2 " + b"9" * 5000 + b" 84")]
+    assert imap_syntax.numbers_of(said, "SEARCH") == [2, 84]
