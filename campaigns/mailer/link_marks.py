@@ -22,6 +22,8 @@ _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/\S*
 #: An address in running text ends before a blank, brackets and what Chinese text puts around it.
 _NO_ADDRESS = r"\s<>\"\[\]，。；：！？、（）【】「」《》“”‘’"
 _CLOSING = ".,;:!?*_~'"
+#: Characters of an address in running text; a longer one is not counted anyway (tracked_links).
+_LONGEST = 4000
 #: Links to our own pages, by the names that the pipeline gives their addresses (template_source.EXTRA_NAMES).
 _OWN_NAMES = re.compile(r"\b(?:unsubscribe_url|confirm_url)\b")
 #: What replaces a link: (its number from 1, or 0 for the picture; the target after rendering) → an address.
@@ -128,7 +130,9 @@ def _addresses(masked: str, mask: Mask) -> Iterator[tuple[int, str]]:
 
 
 def _trimmed(address: str, mask: Mask) -> str:
-    """Without the signs of the sentence around it, and without a block tag behind it."""
+    """Without the signs of the sentence around it, and without a block tag behind it; "" for what is too long."""
+    if len(address) > _LONGEST:
+        return ""
     for word in mask.pattern.finditer(address):
         if mask.tag(word).kind != "output":
             address = address[: word.start()]

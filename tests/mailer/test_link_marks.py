@@ -131,8 +131,8 @@ def test_odd_markup_raises_nothing(pieces: list[str]) -> None:
 
 
 def test_hostile_markup_costs_little() -> None:
-    for piece in ('<a "', "<a '\"", "<a x=", "<a href='", "https://", "(https://x.example"):
-        LinkMarks("k3y", picture=True).mark(piece * 20_000, piece * 10_000)
+    for piece in ('<a "', "<a '\"", "<a x=", "<a href='", "https://", "(https://x.example", ")"):
+        LinkMarks("k3y", picture=True).mark(piece * 20_000, "https://x.example" + piece * 10_000)
 
 
 def test_a_line_of_brackets_takes_no_square_of_its_length() -> None:
