@@ -42,7 +42,7 @@ class PhraseForm(forms.ModelForm):
         }
 
     def __init__(
-        self, *args: Any, team: Team, reasons: Sequence[tuple[str, str]], **kwargs: Any
+        self, *args: Any, team: Team, reasons: Sequence[tuple[str, str]] = (), **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
         self.team = team
