@@ -50,11 +50,12 @@ def states(campaign: Campaign) -> dict[str, int]:
 
 @pytest.fixture
 def groups(monkeypatch: pytest.MonkeyPatch) -> list[list[Entry]]:
-    """What was committed together, in order."""
+    """What was committed together, in order; each commit is as slow as a disk, so that others wait."""
     found: list[list[Entry]] = []
 
     def recording(entries: list[Entry], lead: Claim, written: WrittenOutcomes) -> object:
         found.append(list(entries))
+        time.sleep(0.015)
         return record(entries, lead, written)
 
     monkeypatch.setattr(send, "record", recording)
