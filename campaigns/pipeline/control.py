@@ -24,7 +24,7 @@ from campaigns.models.delivery import (
 from campaigns.models.signals import announce
 from campaigns.pipeline import counts, release, stop_rules
 from campaigns.pipeline.claim import end_rows
-from campaigns.pipeline.compose import source_of
+from campaigns.pipeline.compose import Unsendable, source_of
 from campaigns.pipeline.layouts import columns_of, drawn_of
 from campaigns.pipeline.tracked import targets_of
 
@@ -35,18 +35,24 @@ def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
     return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
 
 
-def launch(campaign: Campaign, user: User, wall: datetime | None = None) -> bool:
+def launch(campaign: Campaign, user: User, wall: datetime | None = None, *, seen: str = "") -> bool:
     """draft → scheduled, for now or for a wall time of the team's zone; the content is frozen.
 
     The pre-flight has to be clean; this does not ask it again, the view does. By the team's rules it
-    waits for a second person's release, and for the countdown.
+    waits for a second person's release, and for the countdown. False also where the content is no longer
+    the one that was checked: `seen` is its hash (`content_of`), by default that of `campaign` as it was read.
     """
     zone = campaign.team.zone
     at = instant_of(wall, zone) if wall else release.earliest(campaign)
     source, drawn = source_of(campaign), drawn_of(campaign)
+    seen = seen or content_of(campaign)
     waits = release.is_needed(campaign) and not release.is_released(campaign, user, source)
     with transaction.atomic():
-        changed = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.DRAFT).update(
+        drafts = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.DRAFT)
+        locked = drafts.select_for_update(of=("self",)).first()
+        if locked is None or content_of(locked) != seen:
+            return False
+        changed = drafts.update(
             state=CampaignState.SCHEDULED,
             hold_reason=Hold.RELEASE_AWAITED if waits else "",
             frozen_subject=source.subject,
@@ -64,6 +70,14 @@ def launch(campaign: Campaign, user: User, wall: datetime | None = None) -> bool
         if changed:
             announce("tick")
     return bool(changed)
+
+
+def content_of(campaign: Campaign) -> str:
+    """Of what a pre-flight checks and a person releases: another one, another hash. "" where there is none."""
+    try:
+        return release.content_hash(campaign, source_of(campaign))
+    except Unsendable:
+        return ""
 
 
 def unschedule(campaign: Campaign) -> bool:

@@ -36,15 +36,19 @@ def campaign_launch(request: HttpRequest, pk: int) -> HttpResponse:
         for errors in form.errors.values():
             messages.error(request, errors[0])
         return back
+    # A pre-flight of a large payroll takes a while, in which somebody may change the draft.
+    seen = control.content_of(campaign)
     later = form.cleaned_data["when"] == "later"
     wall = form.cleaned_data["wall"] if later else None
     if wall and control.instant_of(wall, campaign.team.zone) <= timezone.now():
         messages.error(request, _("这个时间已经过去了，请选一个将来的时间。"))
     elif preflight.blocks(preflight.check(campaign)):
         messages.error(request, _("发送前检查还有没解决的问题，没有启动。"))
-    elif control.launch(campaign, request.user, wall):
+    elif control.launch(campaign, request.user, wall, seen=seen):
         campaign.refresh_from_db(fields=["scheduled_at", "hold_reason"])
         messages.success(request, _launched(campaign, wall=wall is not None))
+    elif Campaign.objects.filter(pk=pk, state=CampaignState.DRAFT).exists():
+        messages.info(request, _("状态已经变了，这一步没有生效。"))
     else:
         messages.info(request, _("活动已经启动了。"))
     return back

@@ -111,6 +111,23 @@ def test_a_release_is_void_for_other_files_of_peoples_own() -> None:
     assert fresh(campaign).hold_reason == "release_awaited"
 
 
+def test_what_was_changed_while_it_was_checked_is_not_launched() -> None:
+    """A pre-flight takes a while; what it and a second person have seen goes, and nothing else."""
+    campaign = a_campaign()
+    alice, bob = a_person(campaign, "alice"), a_person(campaign, "bob")
+    control.launch(campaign, alice)
+    release.release(fresh(campaign), bob)
+    control.unschedule(fresh(campaign))
+    checked = fresh(campaign)
+    Campaign.objects.update(from_name="别人")
+    assert not control.launch(checked, alice)
+    assert fresh(campaign).state == "draft"
+    seen = control.content_of(fresh(campaign))
+    zipped = {"name": "f.zip", "data": a_zip(("00004.pdf", b"x")), "column": "工号"}
+    enclose.upload(fresh(campaign), alice, **zipped, protect=False)  # type: ignore[arg-type]
+    assert not control.launch(fresh(campaign), alice, seen=seen)
+
+
 def test_who_released_cannot_launch_on_his_own_word() -> None:
     campaign = a_campaign()
     alice, bob = a_person(campaign, "alice"), a_person(campaign, "bob")

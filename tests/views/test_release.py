@@ -49,6 +49,24 @@ def test_the_one_launches_and_the_other_releases(scene, hr):
     assert Campaign.objects.get().hold_reason == ""
 
 
+def test_a_draft_that_changes_during_its_preflight_stays_a_draft(scene, hr, monkeypatch):
+    campaign, client = scene.payslips(hr), scene.client(user=hr)
+
+    def slow(found):
+        Campaign.objects.update(from_name="别人")
+        return []
+
+    monkeypatch.setattr("campaigns.pipeline.preflight.check", slow)
+    assert "状态已经变了" in launch(client, campaign)
+    assert Campaign.objects.get().state == "draft"
+
+
+def test_a_draft_without_a_template_is_no_failure(scene, hr):
+    campaign, client = scene.payslips(hr), scene.client(user=hr)
+    Campaign.objects.update(template=None)
+    assert "没有启动" in launch(client, campaign)
+
+
 def test_no_other_button_lifts_it(scene, hr):
     scene.team.payslip_release = True
     scene.team.save()

@@ -122,7 +122,8 @@ class Command(BaseCommand):
             return
         if self._preflight(campaign):
             raise CommandError(_("没有发送。草稿已保留，可在页面上修正后再启动。"))
-        control.launch(campaign, by.user)
+        if not control.launch(campaign, by.user):
+            raise CommandError(_("没有发送。草稿已保留，可在页面上修正后再启动。"))
         self._watch(lambda: self._finished(campaign), campaign)
 
     def _preflight(self, campaign: Any) -> bool:
