@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models.team import rights_of
@@ -141,14 +141,16 @@ def apply(rule_id: int) -> None:
         for original in originals.open_rows(row.team_id).order_by("pk").iterator(100):
             if timezone.now() > until:
                 # The next tick goes on: what was settled is open no more.
-                BounceRule.objects.filter(pk=rule_id).update(apply_lease_until=None)
+                BounceRule.objects.filter(pk=rule_id).update(
+                    apply_lease_until=None, applied_number=F("applied_number") + number
+                )
                 return
             number += reader.may_read(original) and _settled(original, compiled(row))
     BounceRule.objects.filter(pk=rule_id).update(
         apply_asked_at=None,
         apply_lease_until=None,
         applied_at=timezone.now(),
-        applied_number=Original.objects.filter(rule=rule_id).count() if number else 0,
+        applied_number=F("applied_number") + number,
     )
 
 

@@ -81,6 +81,7 @@ def _saved(request: HttpRequest, form: PhraseForm) -> HttpResponse:
     if form.cleaned_data["apply_too"]:
         # Who asks is who reads: a rule is tried on nothing that its author may not see.
         row.created_by, row.apply_asked_at = request.user, timezone.now()
+        row.applied_number = 0
     row.save()
     if row.apply_asked_at:
         announce("apply_bounce_rule", row.pk)
@@ -123,7 +124,7 @@ def phrase_apply(request: HttpRequest, pk: int) -> HttpResponse:
     """A worker applies it to what is kept."""
     found = _rule(request, pk)
     BounceRule.objects.filter(pk=found.pk).update(
-        apply_asked_at=timezone.now(), created_by=request.user
+        apply_asked_at=timezone.now(), applied_number=0, created_by=request.user
     )
     announce("apply_bounce_rule", found.pk)
     messages.success(request, _("正在用于已经收到的邮件。"))
