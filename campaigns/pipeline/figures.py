@@ -19,9 +19,11 @@ from campaigns.models.content import ContentDestroyed
 from campaigns.models.workbook import ReadingState
 from campaigns.workbooks.amounts import amount
 from campaigns.workbooks.column_figures import Checked, ColumnFigures, Left, check_total
-from campaigns.workbooks.left_out import HIDDEN
+from campaigns.workbooks.left_out import HIDDEN, NO_ADDRESS
 from campaigns.workbooks.problems import ProblemKind
 from campaigns.workbooks.words import is_summable
+
+__all__ = ["HIDDEN", "NO_ADDRESS", "default_column", "make", "waiting"]
 
 LEASE = timedelta(minutes=5)
 CHUNK = 2000

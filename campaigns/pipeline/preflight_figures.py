@@ -49,9 +49,11 @@ def compared(campaign: Campaign) -> Iterator[Finding]:
     comparison = row.first()
     if comparison is None:
         return
-    if comparison.ended_at is None or not is_current(comparison, campaign):
-        pending = comparison.ended_at is None
-        yield Finding("compare_pending" if pending else "compare_stale", INFO)
+    if comparison.ended_at is None:
+        yield Finding("compare_pending", INFO)
+        return
+    if not is_current(comparison, campaign):
+        yield Finding("compare_stale", INFO)
         return
     if comparison.counts.get(FAILED):
         return

@@ -5,8 +5,7 @@ Amounts and names: every caller has asked for the ContentGrant before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -22,23 +21,19 @@ from accounts.models import User
 from campaigns.models import Campaign, Comparison, Workbook
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.workbook import Purpose
-from campaigns.pipeline import comparison, figures
+from campaigns.pipeline import comparison, figure_rows, figures
+from campaigns.pipeline.figures import HIDDEN, NO_ADDRESS
 from campaigns.pipeline.month_people import role
 from campaigns.pipeline.taking import NO_CONTACT
 from campaigns.problem_texts import reason
 from campaigns.views.access import member
 from campaigns.views.found import own_readable_campaign
-from campaigns.workbooks.amounts import amount, shown
-from campaigns.workbooks.column_figures import Verdict
-from campaigns.workbooks.left_out import HIDDEN, NO_ADDRESS
 
 _WHY: Mapping[str, Promise] = {
     NO_ADDRESS: gettext_lazy("没有邮箱"),
     HIDDEN: gettext_lazy("是隐藏的行"),
     NO_CONTACT: gettext_lazy("在联系人里没有找到"),
 }
-# Bars are drawn in hundredths of their width.
-WIDTH = 100
 
 
 @member()
@@ -60,36 +55,15 @@ def totals_shown(workbook: Workbook) -> dict[str, Any]:
         found = workbook.figures.get("totals", ())
     except ContentDestroyed:
         found = ()
-    return {"totals": [_total(one) for one in found], "adding_up": workbook.figures_due}
+    totals = [figure_rows.total(one) for one in found]
+    told = [{**one, "left": [_left(*left) for left in one["left"]]} for one in totals]
+    return {"totals": told, "adding_up": workbook.figures_due}
 
 
-def _total(one: Mapping[str, Any]) -> dict[str, Any]:
-    own, ours = amount(one["shown"]), Decimal(one["sum"])
-    difference = Decimal(one["difference"])
-    places = max(one["places"], own.places if own else 0)
-    share = ours / own.value if own and own.value else Decimal(1)
-    return {
-        "column": one["column"],
-        "shown": one["shown"],
-        "sum": shown(ours, places),
-        "difference": _signed(difference, places) if difference else "",
-        "fine": one["verdict"] in (Verdict.EQUAL, Verdict.ROUNDED),
-        "verdict": one["verdict"],
-        "left": [_left(*left, places) for left in one["left"]],
-        "more": one["more"],
-        "width": int(min(max(share, Decimal(0)), Decimal(1)) * WIDTH),
-    }
-
-
-def _signed(value: Decimal, places: int) -> str:
-    return f"{'+' if value > 0 else ''}{shown(value, places)}"
-
-
-def _left(row: int, why: str, value: str, places: int) -> str:
+def _left(row: int, why: str, value: str) -> str:
     """As in "第 37 行没有邮箱：4,500.00"."""
     told = _WHY.get(why) or _("没有发送：%(reason)s") % {"reason": reason(why)}
-    params = {"row": row, "why": told, "amount": shown(Decimal(value), places)}
-    return _("第 %(row)s 行%(why)s：%(amount)s") % params
+    return _("第 %(row)s 行%(why)s：%(amount)s") % {"row": row, "why": told, "amount": value}
 
 
 def extremes_shown(campaign: Campaign, user: User) -> dict[str, Any]:
@@ -113,54 +87,18 @@ def extremes_shown(campaign: Campaign, user: User) -> dict[str, Any]:
         "columns": columns,
         "column": chosen,
         "extremes": [
-            {"title": _("最大的五个"), "rows": _ranked(column["largest"])},
-            {"title": _("最小的五个"), "rows": _ranked(column["smallest"])},
+            {"title": _("最大的五个"), "rows": figure_rows.ranked(column["largest"])},
+            {"title": _("最小的五个"), "rows": figure_rows.ranked(column["smallest"])},
             {"title": _("比上月变动最大的五个"), "rows": _moved(campaign, chosen, user)},
         ],
     }
-
-
-def _ranked(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-    """Bars are relative to the largest of their own list."""
-    values = [found.value if (found := amount(text)) else Decimal(0) for *_rest, text in rows]
-    top = max((abs(value) for value in values), default=Decimal(0)) or Decimal(1)
-    return [
-        {
-            "pk": pk,
-            "number": number,
-            "name": name,
-            "text": text,
-            "width": int(abs(value) / top * WIDTH),
-            "negative": value < 0,
-        }
-        for (pk, number, name, text), value in zip(rows, values, strict=True)
-    ]
 
 
 def _moved(campaign: Campaign, column: str, user: User) -> list[dict[str, Any]]:
     row = Comparison.objects.select_related("against").filter(campaign=campaign).first()
     if row is None or not comparison.visible_to(row, user):
         return []
-    rows = comparison.opened(row, campaign).get("largest", {}).get(column, ())
-    found = [_change_row(*one) for one in rows]
-    top = max((one["size"] for one in found), default=Decimal(1)) or Decimal(1)
-    return [{**one, "width": int(one["size"] / top * WIDTH)} for one in found]
-
-
-def _change_row(
-    pk: int, number: int, name: str, old: str, new: str, *rest: str | None
-) -> dict[str, Any]:
-    difference, percent = str(rest[0]), rest[1]
-    size = amount(difference)
-    return {
-        "pk": pk,
-        "number": number,
-        "name": name,
-        "text": difference,
-        "hint": f"{old} → {new}" + (f"（{percent}%）" if percent else ""),
-        "negative": difference.startswith("-"),
-        "size": abs(size.value) if size else Decimal(0),
-    }
+    return figure_rows.moved(comparison.opened(row, campaign).get("largest", {}).get(column, ()))
 
 
 @member()

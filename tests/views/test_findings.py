@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.models import Role
 from campaigns.models import Suppression
 from campaigns.pipeline import preflight
+from campaigns.pipeline.month_changes import Kind
 from campaigns.views.findings import TEXTS, duration, shown
 from tests.views.scene import PAYROLL, Scene
 
@@ -21,6 +22,8 @@ def test_every_kind_has_a_sentence_and_every_sentence_a_kind():
     sources = sorted((ROOT / "campaigns" / "pipeline").glob("preflight*.py"))
     kinds = {kind for path in sources for kind in KIND.findall(path.read_text(encoding="utf-8"))}
     assert len(kinds) > 20
+    # One for each thing that a comparison says of people.
+    kinds |= {f"compare_{kind}" for kind in Kind}
     assert kinds == set(TEXTS)
 
 
