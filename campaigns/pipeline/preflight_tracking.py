@@ -16,12 +16,14 @@ def tracking_findings(campaign: Campaign) -> Iterator[Finding]:
     """Of a newsletter alone; a template with faults has findings of its own."""
     if campaign.is_payslip or not campaign.tracking:
         return
-    individual = campaign.tracking == Tracking.INDIVIDUAL
     try:
         marks = marked(source_of(campaign))
     except (TemplateFaults, Unsendable):
         return
     params = {"links": len(marks.targets)}
-    yield Finding("tracks_individuals" if individual else "tracks_totals", INFO, params)
+    if campaign.tracking == Tracking.INDIVIDUAL:
+        yield Finding("tracks_individuals", INFO, params)
+    else:
+        yield Finding("tracks_totals", INFO, params)
     if marks.left:
         yield Finding("links_left_alone", INFO, {"links": len(marks.left)})
