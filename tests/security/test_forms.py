@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from django import forms
 from django.forms.models import ModelChoiceField
+from django.urls import reverse
 
 import accounts.forms
 import campaigns.forms
-from accounts.models import Right
+from accounts.models import Relay, Right
 from accounts.models.oauth_login import OAuthProvider
 from campaigns.models import AlertChannel, Campaign, Workbook
 from campaigns.models.alert import ChannelKind
@@ -126,3 +127,17 @@ def test_no_form_takes_a_team_or_an_owner_from_its_sender() -> None:
             assert not taken & one.fields.keys(), form
             if "internal_allowed" in one.fields:
                 assert one.fields["internal_allowed"].disabled, form
+
+
+def test_a_sender_address_is_no_markup_on_a_colleagues_page() -> None:
+    """With htmx and the token that every page carries, an attribute alone would act in HR's name: the CSP
+    stops scripts, not this. RFC 5321 allows the address."""
+    world = World()
+    world.relay(name="二")
+    typed = '"<b hx-post=/x hx-trigger=load>"@corp.example'
+    Relay.objects.filter(team=world.team).update(from_addresses=[typed, "@corp.example"])
+    page = world.client(user=world.hr).get(
+        reverse("campaigns:campaign_edit", args=[world.ids["campaign"]])
+    )
+    assert "&lt;b hx-post" in page.content.decode()
+    assert "<b hx-post" not in page.content.decode()

@@ -158,6 +158,7 @@ def test_no_template_of_ours_has_a_script_or_a_handler_in_it() -> None:
         assert not re.search(r"\son[a-z]+\s*=", text), path
         assert "javascript:" not in text, path
         assert not re.search(r"<style\b|\sstyle=", text), path
+        assert not re.search(r"\|\s*safe\b|autoescape off", text), path
 
 
 def test_every_frame_in_a_template_is_a_sandbox() -> None:
