@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -63,8 +62,3 @@ def amount(text: str) -> Amount | None:
 def shown(value: Decimal, places: int = 2) -> str:
     """With thousands and so many decimals: 1,230,067.00."""
     return f"{value:,.{places}f}"
-
-
-def places_of(amounts: Iterable[Amount]) -> int:
-    """The most decimals that any of them shows."""
-    return max((one.places for one in amounts), default=0)
