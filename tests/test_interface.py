@@ -146,6 +146,12 @@ def test_shares_of_nothing_draw_an_empty_bar() -> None:
     assert (context["parts"], context["percent"]) == ([], 0)
 
 
+def test_shares_draw_nothing_where_a_count_is_a_moment_behind() -> None:
+    context = interface.shares({"accepted": 31, "sending": -1}, total=30)
+    assert [part["code"] for part in context["parts"]] == ["accepted"]
+    assert context["parts"][0]["width"] == "1000.00"
+
+
 def test_shares_keep_room_for_rows_that_are_not_planned_yet() -> None:
     context = interface.shares({"accepted": 50}, total=200)
     assert (context["parts"][0]["width"], context["percent"]) == ("250.00", 25)

@@ -79,6 +79,8 @@ def shares(
     `counts` maps state codes to numbers; `total` (default: their sum) may be larger while planning goes on;
     `url` is the deliveries page: the legend links each number to url?state=code.
     """
+    # Leaving a state may be counted a moment before coming into it: below nothing is nothing.
+    counts = {code: count for code, count in counts.items() if count > 0}
     whole = max(total or 0, sum(counts.values()))
     parts, x = [], 0.0
     for code in SHARE_ORDER:
