@@ -11,11 +11,15 @@ import django
 django.setup()
 
 from accounts.models import BounceMailbox  # noqa: E402
+from campaigns.models import AlertChannel  # noqa: E402
+from campaigns.models.alert import AlertKind  # noqa: E402
 from tests import cast  # noqa: E402
 
 
-def found(port: int, mailbox_port: int, secret: str, password: str) -> dict[str, Any]:
-    """A team, its HR, a relay with a login, a bounce mailbox with a login, a key and a template."""
+def found(
+    *, port: int, mailbox_port: int, secret: str, password: str, robot: str, robot_ca: str
+) -> dict[str, Any]:
+    """A team, its HR, a relay and a bounce mailbox with logins, a key, a template, a group robot."""
     team = cast.a_team()
     user = cast.a_user(team, email="hr@corp.example.com")
     user.set_password(password)
@@ -42,6 +46,15 @@ def found(port: int, mailbox_port: int, secret: str, password: str) -> dict[str,
         bounce_mailbox=mailbox,
     )
     cast.a_key(team)
+    AlertChannel.objects.create(
+        team=team,
+        kind="wecom",
+        name="群",
+        url=robot,
+        ca_pem=robot_ca,
+        internal_allowed=True,
+        events=list(AlertKind.values),
+    )
     template = cast.a_template(team)
     return {"relay": relay.pk, "template": template.pk}
 

@@ -2,24 +2,18 @@
 
 One payroll goes the whole way on a live site of real processes, with everything going wrong that may
 quote it: a server that repeats the salary in its refusal, a row that cannot be opened, a bounce that
-returns the original, pages that fail. Then every place that keeps anything is searched.
+returns the original, pages that fail; the next one with files, pages, alerts (`payslip_files`). Then
+every place that keeps anything is searched.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
-import email
-import email.policy
 import io
 import json
-import re
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -27,11 +21,14 @@ import pytest
 from msoffcrypto.format.ooxml import OOXMLFile
 
 from tests.end_to_end.site import ROOT, LiveSite
-from tests.fakes.relay_script import Rule, Say
+from tests.fakes.relay_script import Drop, Rule, Say
+from tests.fakes.robot import RobotServer
 from tests.fakes.scripted_pop3 import ScriptedPop3
-from tests.fakes.scripted_relay import Accepted, RelayOptions, ScriptedRelay
+from tests.fakes.scripted_relay import RelayOptions, ScriptedRelay
 from tests.fakes.sheets import payroll
 from tests.pipeline.returned_mail import a_bounce
+from tests.security import payslip_files
+from tests.security.canary import Monitor, content_of, dump_of, hits, tree
 from tests.security.visitor import Visitor
 from tests.servers.process import becomes_true
 
@@ -51,68 +48,6 @@ LEDGER = {
 }
 
 
-@dataclass
-class Monitor:
-    """Everything that Redis is asked to do, as its MONITOR tells it."""
-
-    port: int
-    seen: bytearray = field(default_factory=bytearray)
-
-    def __enter__(self) -> Monitor:
-        self.line = socket.create_connection(("127.0.0.1", self.port))
-        self.line.sendall(b"MONITOR\r\n")
-        assert self.line.recv(5) == b"+OK\r\n"
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):
-            self.line.shutdown(socket.SHUT_RDWR)
-        self.reader.join(5)
-        self.line.close()
-
-    def _read(self) -> None:
-        with contextlib.suppress(OSError):
-            while octets := self.line.recv(65536):
-                self.seen += octets
-
-    def with_bodies(self) -> bytes:
-        """Also what Celery wraps into base64: the arguments of its tasks."""
-        bodies = re.findall(rb'body[\\]*": [\\]*"([A-Za-z0-9+/=]+)', bytes(self.seen))
-        assert bodies, "no task was ever seen"
-        opened = b"\n".join(base64.b64decode(body) for body in bodies)
-        assert re.search(rb"\[\[\d+\], \{\}", opened), "tasks carry ids"
-        return bytes(self.seen) + opened
-
-
-def disguises(canary: str) -> Iterator[bytes]:
-    """The ways in which a text may lie somewhere: plain, in an address, hex (bytea), base64, JSON."""
-    octets = canary.encode()
-    yield octets
-    yield quote(canary).encode()
-    yield octets.hex().encode()
-    yield json.dumps(canary).strip('"').encode()
-    yield "".join(f"\\x{octet:02x}" for octet in octets).encode()
-    yield canary.encode("utf-16-le").hex().encode()
-    for shift in range(3):
-        # The letters of base64 that depend on the canary alone, wherever it begins.
-        whole = base64.b64encode(b"\0" * shift + octets)
-        first = (shift * 8 + 5) // 6
-        last = (shift + len(octets)) * 8 // 6
-        if last - first >= 8:
-            yield whole[first:last]
-
-
-def hits(place: bytes, canaries: tuple[str, ...]) -> list[str]:
-    return [
-        f"{canary!r} as {found[:24]!r}"
-        for canary in canaries
-        for found in disguises(canary)
-        if found in place
-    ]
-
-
 def test_the_search_finds_every_disguise() -> None:
     for place in (
         SALARY.encode(),
@@ -124,11 +59,6 @@ def test_the_search_finds_every_disguise() -> None:
     assert not hits(b"8,888.88 and canary", (SALARY, ADDRESS))
 
 
-def content_of(message: Accepted) -> str:
-    parsed = email.message_from_bytes(message.content, policy=email.policy.default)
-    return "".join(part.get_content() for part in parsed.walk() if not part.is_multipart())
-
-
 @pytest.fixture
 def relay() -> Iterator[ScriptedRelay]:
     """Asks for a login, and quotes what it is given."""
@@ -136,6 +66,7 @@ def relay() -> Iterator[ScriptedRelay]:
     rules = [
         Rule("dot", Say(f"550 5.7.1 Your message says {said}"), "quoted*"),
         Rule("dot", Say(f"451 4.3.0 Later, it says {said}"), "later*", first=1),
+        Rule("dot", Drop(), "doubted*", accept=True),
     ]
     options = RelayOptions(accounts={"hr@corp.example.com": SECRET})
     with ScriptedRelay(options, rules) as server:
@@ -148,9 +79,17 @@ def maildrop() -> Iterator[ScriptedPop3]:
         yield server
 
 
-def the_whole_way(site: LiveSite, relay: ScriptedRelay, maildrop: ScriptedPop3) -> Visitor:
+@pytest.fixture
+def robot() -> Iterator[RobotServer]:
+    with RobotServer("wecom") as server:
+        yield server
+
+
+def the_whole_way(
+    site: LiveSite, relay: ScriptedRelay, maildrop: ScriptedPop3, robot: RobotServer
+) -> Visitor:
     """Upload, read, confirm, set up, preview, test, launch, bounce, result; by HTTP as HR does it."""
-    ids = found_company(site, relay.port, maildrop.port)
+    ids = found_company(site, relay.port, maildrop.port, robot)
     hr = Visitor(site.port)
     hr.sign_in("hr@corp.example.com", PASSWORD)
 
@@ -193,7 +132,7 @@ def the_whole_way(site: LiveSite, relay: ScriptedRelay, maildrop: ScriptedPop3) 
     assert SALARY not in hr.get(f"{campaign}preview/?view=text", **{"X-Fail": "1"}).text
     hr.post(f"{campaign}test/")
     assert hr.post(f"{campaign}launch/", when="now").status == 302
-    spoil(site, "broken@staff.example.com")
+    whole = spoil(site, "broken@staff.example.com")
 
     def ended() -> bool:
         with site.connect() as database:
@@ -204,6 +143,7 @@ def the_whole_way(site: LiveSite, relay: ScriptedRelay, maildrop: ScriptedPop3) 
         return found == (len(STAFF),)
 
     assert becomes_true(ended, seconds=60, every=0.3), site.log("worker")
+    spoil(site, "broken@staff.example.com", whole)  # next month is compared with it
     bounce(relay, maildrop)
     assert becomes_true(lambda: not maildrop.messages, seconds=30, every=0.2), site.log("worker")
     for path in (f"{campaign}result/", f"{campaign}deliveries/", "/deliveries/", campaign, "/"):
@@ -241,8 +181,11 @@ def take_back(site: LiveSite, hr: Visitor, campaign: str) -> None:
     )
 
 
-def found_company(site: LiveSite, port: int, mailbox_port: int) -> dict[str, int]:
+def found_company(
+    site: LiveSite, port: int, mailbox_port: int, robot: RobotServer
+) -> dict[str, int]:
     given = {"port": port, "mailbox_port": mailbox_port, "secret": SECRET, "password": PASSWORD}
+    given |= {"robot": robot.url, "robot_ca": robot.ca_pem}
     done = subprocess.run(
         [sys.executable, "-m", "tests.security.company", json.dumps(given)],
         cwd=ROOT,
@@ -256,12 +199,17 @@ def found_company(site: LiveSite, port: int, mailbox_port: int) -> dict[str, int
     return made
 
 
-def spoil(site: LiveSite, address: str) -> None:
+def spoil(site: LiveSite, address: str, sealed: bytes = b"\0") -> bytes:
     """One row becomes unreadable after the launch: what then fails must not quote the others."""
     with site.connect() as database:
+        rows = database.execute(
+            "SELECT sealed FROM campaigns_workbookrow WHERE address = %s", [address]
+        ).fetchone()
         database.execute(
-            "UPDATE campaigns_workbookrow SET sealed = '\\x00' WHERE address = %s", [address]
+            "UPDATE campaigns_workbookrow SET sealed = %s WHERE address = %s", [sealed, address]
         )
+    assert rows is not None
+    return bytes(rows[0])  # type: ignore[arg-type]
 
 
 def bounce(relay: ScriptedRelay, maildrop: ScriptedPop3) -> None:
@@ -285,7 +233,11 @@ def look_at_deliveries(site: LiveSite, hr: Visitor) -> None:
 
 
 def test_a_salary_is_in_the_mail_and_nowhere_else(
-    live_site: LiveSite, relay: ScriptedRelay, maildrop: ScriptedPop3, tmp_path: Path
+    live_site: LiveSite,
+    relay: ScriptedRelay,
+    maildrop: ScriptedPop3,
+    robot: RobotServer,
+    tmp_path: Path,
 ) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
@@ -301,7 +253,8 @@ def test_a_salary_is_in_the_mail_and_nowhere_else(
         live_site.spawn("worker", "--loglevel", "DEBUG")
         live_site.spawn("beat")
         untouched = temporary.stat().st_mtime_ns
-        hr = the_whole_way(live_site, relay, maildrop)
+        hr = the_whole_way(live_site, relay, maildrop, robot)
+        said = payslip_files.the_next_month(live_site, hr, relay, maildrop, robot)
         sessions = live_site.manage("shell", "--no-imports", "-c", SESSIONS)
         # Stopped while they still hold what they hold: a queue in Redis is looked at as well.
         live_site.stop()
@@ -309,7 +262,7 @@ def test_a_salary_is_in_the_mail_and_nowhere_else(
     assert SALARY in received
     assert NAME in received
 
-    secrets = (SECRET, PASSWORD, OPENING, WRONG)
+    secrets = (*payslip_files.SECRETS, payslip_files.ROBOT, SECRET, PASSWORD, OPENING, WRONG)
     everywhere = (SALARY, NAME, ADDRESS, *secrets)
     for name in ("web", "worker", "beat"):
         assert hits(live_site.log(name).encode(), (SALARY, NAME, *secrets)) == [], name
@@ -319,9 +272,10 @@ def test_a_salary_is_in_the_mail_and_nowhere_else(
     assert "_auth_user_id" in sessions
     assert hits(sessions.encode(), everywhere) == []
     assert hits("\n".join(hr.jar).encode(), everywhere) == []
+    assert hits(said.encode(), everywhere) == [], "an alert and what told it"
     assert hits(tree(live_site.folder, but=temporary), (SALARY, NAME, *secrets)) == []
     assert temporary.stat().st_mtime_ns == untouched, "a file was there for a while"
-    check_database(live_site)
+    check_database(live_site, secrets)
 
 
 SESSIONS = """
@@ -330,30 +284,22 @@ print([session.get_decoded() for session in Session.objects.all()])
 """
 
 
-def tree(folder: Path, *, but: Path | None = None) -> bytes:
-    """Every file below: VAR_DIR, logs, celery's schedule, what was left in the temporary folder."""
-    found = b""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and (but is None or but not in path.parents):
-            found += path.name.encode() + path.read_bytes()
-    return found
-
-
-def check_database(site: LiveSite) -> None:
+def check_database(site: LiveSite, secrets: tuple[str, ...]) -> None:
     """Every row of every table as COPY writes it."""
-    with site.connect() as database:
-        tables = database.execute(
-            "SELECT table_name FROM information_schema.tables "
-            "WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
-        ).fetchall()
-        dump = {}
-        for (table,) in tables:
-            with database.cursor().copy(f'COPY "{table}" TO STDOUT') as rows:  # type: ignore[arg-type]
-                dump[str(table)] = b"".join(bytes(row) for row in rows)
+    dump = dump_of(site)
+    for table in (
+        "enclosure",
+        "confirmation",
+        "comparison",
+        "alert",
+        "original",
+        "returnedworkbook",
+    ):
+        assert dump[f"campaigns_{table}"], f"{table} holds what was to be searched"
     assert hits(dump["campaigns_delivery"], (ADDRESS,)), "the dump holds what it should"
     assert b"Your message says" not in b"".join(dump.values())
     for table, rows in dump.items():
-        assert hits(rows, (SALARY, SECRET, PASSWORD, OPENING, WRONG)) == [], table
+        assert hits(rows, (SALARY, *secrets)) == [], table
         # The name of an uploaded file is no content of it, but this one was chosen to be found.
         if table != "campaigns_workbook":
             assert hits(rows, (NAME,)) == [], table
