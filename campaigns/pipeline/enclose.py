@@ -69,6 +69,19 @@ def remove(campaign: Campaign) -> bool:
         return bool(EnclosureArchive.objects.filter(campaign=campaign).delete()[0])
 
 
+def workbook_changed(campaign_id: int) -> None:
+    """A draft took another workbook: its files are sealed with the other one's key, and asked for anew."""
+    archives = EnclosureArchive.objects.filter(campaign=campaign_id)
+    Enclosure.objects.filter(archive__in=archives.values("pk")).delete()
+    archives.update(
+        state=ArchiveState.REJECTED,
+        reject_kind="other_workbook",
+        sealed=None,
+        sealed_findings=None,
+        lease_until=None,
+    )
+
+
 def unread() -> list[int]:
     """Archives that wait for a worker, also those whose worker died, and those that are not matched
     with the reading that was confirmed meanwhile."""

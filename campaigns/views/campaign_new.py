@@ -29,7 +29,7 @@ from campaigns.models import (
 from campaigns.models.campaign import CampaignState
 from campaigns.models.template import Kind
 from campaigns.models.workbook import Purpose
-from campaigns.pipeline import comparison, layouts
+from campaigns.pipeline import comparison, enclose, layouts
 from campaigns.views.access import member
 from campaigns.views.found import (
     must_have,
@@ -137,7 +137,10 @@ def _store(request: HttpRequest, campaign: Campaign, shares: SharesForm) -> bool
         if campaign.pk:
             values = {name: getattr(campaign, name) for name in CHANGEABLE}
             mine = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.DRAFT)
+            before = mine.values_list("workbook", flat=True).first()
             if changed := mine.update(**values):
+                if before != campaign.workbook_id:
+                    enclose.workbook_changed(campaign.pk)
                 shares.store(campaign)
                 _compare(request, campaign)
             return bool(changed)

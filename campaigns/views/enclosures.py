@@ -36,6 +36,7 @@ REJECTED: dict[str, Promise] = {
     "large": gettext_lazy("压缩包里有文件超过 10 MB。"),
     "total": gettext_lazy("压缩包解开后太大（最多 512 MB）。"),
     "destroyed": gettext_lazy("工作簿的内容已经销毁。"),
+    "other_workbook": gettext_lazy("活动换了工作簿，请把压缩包再上传一次。"),
 }
 
 

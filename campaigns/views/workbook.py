@@ -22,7 +22,7 @@ from campaigns.forms.workbook import ImportForm, LayoutForm, MatchForm, Password
 from campaigns.models import Campaign, Workbook
 from campaigns.models.campaign import CampaignState
 from campaigns.models.workbook import Purpose, ReadingState
-from campaigns.pipeline import comparison, destroy, load, retention, unlock
+from campaigns.pipeline import comparison, destroy, enclose, load, retention, unlock
 from campaigns.problem_texts import reject_sentence
 from campaigns.views.access import View, member
 from campaigns.views.workbook_match_shown import match_form, may_match
@@ -178,7 +178,8 @@ def _into_draft(request: HttpRequest, workbook: Workbook) -> int | None:
     drafts = Campaign.objects.filter(pk=workbook.repairs_id, state=CampaignState.DRAFT)
     if not drafts.update(workbook=workbook):
         return None
-    comparison.ask(mine.get(), request.user)
+    enclose.workbook_changed(workbook.repairs_id or 0)
+    comparison.ask(mine.get(pk=workbook.repairs_id), request.user)
     messages.success(request, _("草稿已换用这个工作簿。"))
     return workbook.repairs_id
 

@@ -177,6 +177,18 @@ def test_files_are_matched_once_the_payroll_is_confirmed(
     assert sent(campaign, 4) == {"00004.pdf": b"four"}
 
 
+def test_files_of_the_workbook_before_are_asked_for_anew(campaign: Campaign, user: User) -> None:
+    enclosed(campaign, user, ("00004.pdf", b"four"))
+    other = a_payroll(campaign.team, ["wang@corp.example"])
+    Campaign.objects.filter(pk=campaign.pk).update(workbook=other)
+    enclose.workbook_changed(campaign.pk)
+    assert "enclosures_rejected" in found(campaign)
+    with pytest.raises(Unsendable):
+        sent(campaign, 4)
+    enclosed(Campaign.objects.get(pk=campaign.pk), user, ("00004.pdf", b"new"))
+    assert sent(campaign, 4) == {"00004.pdf": b"new"}
+
+
 def test_a_second_zip_takes_the_place_of_the_first(campaign: Campaign, user: User) -> None:
     enclosed(campaign, user, ("00004.pdf", b"old"))
     enclosed(campaign, user, ("00004.pdf", b"new"))
