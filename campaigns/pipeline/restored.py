@@ -2,7 +2,7 @@
 
 A database is told from its copy by what a dump does not carry (PostgreSQL's system identifier, the
 numbers of database and table), and from its own past by a number that grows and is remembered outside
-it, in Redis and on disk. What is missing outside proves nothing: a flushed Redis stops nobody. Why
+it, in Redis (without Redis: on disk). What is missing outside proves nothing: a flushed Redis stops nobody. Why
 each of these: docs/adr/0014-restored-copies.md.
 """
 
@@ -160,8 +160,9 @@ def _grow(row: Installation) -> None:
 # What is remembered outside -------------------------------------------------------------------------
 
 
-def _file() -> Path:
-    return settings.VAR_DIR / "installation.json"
+def _file() -> Path | None:
+    """Only where there is no Redis: a container's disk lasts no longer than the container."""
+    return None if settings.REDIS_URL else settings.VAR_DIR / "installation.json"
 
 
 @lru_cache(maxsize=1)
@@ -172,7 +173,7 @@ def _redis() -> Redis | None:
 
 
 def _remembered(mark: str) -> int | None:
-    """The highest number that Redis or the disk knows for this mark; None where neither does."""
+    """The number that Redis or the disk knows for this mark; None where neither does."""
     found = [_on_disk().get(mark)]
     client = _redis()
     if client is not None:
@@ -185,15 +186,18 @@ def _remembered(mark: str) -> int | None:
 
 
 def _on_disk() -> dict[str, int]:
+    path = _file()
+    if path is None:
+        return {}
     try:
-        read = json.loads(_file().read_text(encoding="utf-8"))
+        read = json.loads(path.read_text(encoding="utf-8"))
         return {str(mark): int(number) for mark, number in read.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
 
 
 def _remember(mark: str, number: int) -> bool:
-    """Writes it to both; True if the disk took it. A place that does not is no reason to stop."""
+    """Writes it there; True if the disk took it. A place that does not is no reason to stop."""
     client = _redis()
     if client is not None:
         try:
@@ -201,6 +205,8 @@ def _remember(mark: str, number: int) -> bool:
         except RedisError:
             log.warning("Redis did not take which database this is.")
     path = _file()
+    if path is None:
+        return False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         written = path.with_suffix(f".{uuid.uuid4().hex[:8]}")

@@ -41,7 +41,9 @@ def campaign_preview_search(request: HttpRequest, pk: int) -> HttpResponse:
     """By row number, address or name: posted, so that no name is in an address that a proxy logs. One
     that is found is gone on to by its id; several are listed."""
     campaign = readable_campaign(request, pk)
-    words, view = request.POST.get("q", "").strip()[:100], request.POST.get("view", "")
+    # PostgreSQL takes no NUL in a text.
+    words = request.POST.get("q", "").replace("\0", "").strip()[:100]
+    view = request.POST.get("view", "")
     found = preview.search(campaign, words) if words else []
     if len(found) == 1 or not words:
         response = redirect("campaigns:campaign_preview", pk)
