@@ -2,8 +2,8 @@
 
 A database is told from its copy by what a dump does not carry (PostgreSQL's system identifier, the
 numbers of database and table), and from its own past by a number that grows and is remembered outside
-it, in Redis (without Redis: on disk). What is missing outside proves nothing: a flushed Redis stops nobody. Why
-each of these: docs/adr/0014-restored-copies.md.
+it, in Redis (without Redis: on disk). What is missing outside proves nothing: a flushed Redis stops
+nobody. Why each of these: docs/adr/0014-restored-copies.md.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def test_a_flushed_redis_switches_nothing_off_and_one_that_is_away_neither(
     key = restored._KEY + Installation.objects.get().mark
     assert client.get(key) == b"2"
     client.delete(key)
-    outside.unlink()
+    assert not outside.exists(), "with Redis nothing lies beside the code"
     restored.look(now=True)
     assert not is_off(campaign)
     grown(1)
