@@ -64,8 +64,11 @@ def html_faults(html: str) -> list[TemplateFault]:
     if endless:
         return endless
     finder = _Finder()
-    finder.feed(masked)
-    finder.close()
+    try:
+        finder.feed(masked)
+        finder.close()
+    except AssertionError:  # html.parser on a broken declaration such as "<![<"
+        finder.faults.append(TemplateFault("html", 1, 1, "html", "“<!”没有结束"))
     return finder.faults
 
 
