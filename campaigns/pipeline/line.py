@@ -135,14 +135,17 @@ class Line:
             )
         except ContentFailure as failure:
             cause = failure.cause
-        self._upcoming.replied(current)
         self._sent += 1
         self._broken = 0 if isinstance(cause, Reply) else self._broken
         verdict = self._judged(Phase.CONTENT, cause)
         reply = cause if isinstance(cause, Reply) else None
         goes_on = following if line.is_open and _harmless(verdict) else None
         tried = Tried(current.delivery, Phase.CONTENT, verdict, reply, began_at, True)
-        began = yield from self._record(tried, goes_on)
+        try:
+            began = yield from self._record(tried, goes_on)
+        finally:
+            # Not before its Attempt is there: a ledger that is rebuilt in between would know of neither.
+            self._upcoming.replied(current)
         self._upcoming.permits.settle_some()
         self._heed(current, verdict)
         if following is None or began:

@@ -22,13 +22,16 @@ BLOCK_WITHOUT_LIMITS = 200
 class Permits:
     """`book` is the ledger; `relay` says which windows and whose quota.
 
-    Each block is asked for in the name of the next of the claims, of which there may come more: after
-    a rebuild the ledger assumes a full block of each claim until it hears of it.
+    Each block is asked for in the name of the next of the claims, of which there may come more, and
+    none ever holds more than a block: that is what the ledger assumes of a claim after a rebuild,
+    until that one asks and says how many it has.
     """
 
     def __init__(self, book: Ledger, relay: Relay, claims: Sequence[Claim]) -> None:
         self._book, self._group, self._claims = book, relay.quota_group, claims
         self._asked = 0
+        # permit → claim, of those that are neither settled nor given back
+        self._held: dict[str, str] = {}
         self._windows = windows_of(relay)
         # A second's limit wants each permit asked for, and settled, by itself.
         self._block = 1 if any(window.kind == "second" for window in self._windows) else BLOCK
@@ -46,11 +49,13 @@ class Permits:
     def ask(self, most: int) -> float:
         """Gets up to a block of them; or the seconds after which there could be one."""
         self.settle()
-        claim = self._claims[self._asked % len(self._claims)]
+        claim = str(self._claims[self._asked % len(self._claims)].pk)
         self._asked += 1
-        want = min(self._block, most)
-        permit = self._book.acquire(self._group, self._windows, str(claim.pk), want)
+        holding = sum(one == claim for one in self._held.values())
+        want = min(self._block, most, max(1, self._block - holding))
+        permit = self._book.acquire(self._group, self._windows, claim, want, holding=holding)
         self._free.extend(permit.ids)
+        self._held |= dict.fromkeys(permit.ids, claim)
         return permit.wait
 
     def take(self) -> str:
@@ -63,6 +68,7 @@ class Permits:
 
     def release(self, permit: str) -> None:
         """Nothing was sent with it."""
+        self._held.pop(permit, None)
         self._book.release(self._group, [permit])
 
     def replied(self, permit: str) -> None:
@@ -81,3 +87,5 @@ class Permits:
         self._settled_at = time.monotonic()
         if replied:
             self._book.settle(self._group, replied)
+            for permit in replied:
+                self._held.pop(permit, None)
