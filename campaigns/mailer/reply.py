@@ -180,11 +180,6 @@ class Verdict:
         """Whether it uses up one of the recipient's tries; trouble of relay or connection doesn't."""
         return self.scope not in (Scope.RELAY, Scope.CONNECTION)
 
-    @property
-    def needs_person(self) -> bool:
-        """Whether waiting will not cure it, so that somebody must be told."""
-        return self.reason in NEEDS_PERSON
-
 
 _MINUTE = timedelta(minutes=1)
 _SESSION = frozenset({Phase.CONNECT, Phase.GREETING, Phase.EHLO, Phase.STARTTLS, Phase.QUIT})

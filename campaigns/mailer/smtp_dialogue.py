@@ -57,28 +57,11 @@ class Dialogue:
                 pass
         self._close()
 
-    def noop(self) -> Reply:
-        """Asks whether the server is still there. Raises `RelayFailure` if not."""
-        return self._wire.finish(self._simple(b"NOOP\r\n"))
-
-    def rset(self) -> Reply:
-        """Clears the server's state. Raises `RelayFailure` where it doesn't."""
-        return self._wire.finish(self._rset())
-
     def _rset(self) -> Steps[Reply]:
         self._require(Stage.READY)
         yield from self._write(Phase.MAIL, RSET)
         self._needs_rset = False
         return (yield from self._read_rset())
-
-    def _simple(self, command: bytes) -> Steps[Reply]:
-        self._require(Stage.READY)
-        yield from self._write(Phase.MAIL, command)
-        reply = Reply.parse(*(yield from self._read(Phase.MAIL, self._timeouts.command)))
-        if reply.code == 421:
-            self._close()
-            raise RelayFailure(Phase.MAIL, Reason.CLOSING, reply)
-        return reply
 
     def _read_rset(self) -> Steps[Reply]:
         reply = Reply.parse(*(yield from self._read(Phase.MAIL, self._timeouts.command)))

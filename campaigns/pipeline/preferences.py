@@ -45,10 +45,6 @@ class Preferences:
     def delivery(self) -> Delivery:
         return self.subscription.delivery
 
-    @property
-    def any_subscribed(self) -> bool:
-        return any(choice.subscribed for choice in self.choices)
-
 
 def preferences(subscription: Subscription) -> Preferences:
     """As things stand now."""

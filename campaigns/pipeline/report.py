@@ -17,13 +17,15 @@ from campaigns.pipeline.delivery_words import (
     fixed_cells,
     last_attempts,
 )
-from campaigns.workbooks.export import result_workbook
+from campaigns.workbooks.export import result_csv, result_workbook
 
 __all__ = ["Reading", "write_result"]
 
 
-def write_result(campaign: Campaign, target: IO[bytes], reading: Reading) -> None:
-    """An .xlsx of every delivery but tests, in the order of the sheet.
+def write_result(
+    campaign: Campaign, target: IO[bytes], reading: Reading, *, as_csv: bool = False
+) -> None:
+    """An .xlsx, or CSV, of every delivery but tests, in the order of the sheet.
 
     Without the right to the content it holds what the delivery keeps in clear: no values and no
     reply texts of a payslip. Every cell is a text, also one that looks like a formula.
@@ -34,7 +36,8 @@ def write_result(campaign: Campaign, target: IO[bytes], reading: Reading) -> Non
         *(_("服务器回复"), _("原因"), _("退信")),
         *(_answer_headers() if campaign.confirm_days else ()),
     ]
-    result_workbook(_rows(campaign, reading, len(columns)), headers + columns, target)
+    write = result_csv if as_csv else result_workbook
+    write(_rows(campaign, reading, len(columns)), headers + columns, target)
 
 
 def _columns(campaign: Campaign) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from campaigns.mailer.outbound import is_loopback, is_permitted, resolve
 from campaigns.mailer.reply import Phase, classify
-from campaigns.mailer.reply_reasons import Reason
+from campaigns.mailer.reply_reasons import NEEDS_PERSON, Reason
 from campaigns.mailer.reply_rules import RULES
 from campaigns.mailer.smtp import Connection
 from campaigns.mailer.smtp_errors import ContentFailure, RelayFailure
@@ -66,7 +66,7 @@ def test_f11_a_bad_certificate_is_refused_before_the_login(
     with relay_with(mode, issued) as relay:
         caught = failure(relay, tls=mode, ca_pem=issued.ca_pem)
         assert caught.kind is reason
-        assert classify(caught.phase, caught.cause, RULES).needs_person
+        assert classify(caught.phase, caught.cause, RULES).reason in NEEDS_PERSON
         assert not any("AUTH" in line or "MAIL" in line for line in relay.commands())
 
 

@@ -1,5 +1,6 @@
 """The result as .xlsx: every recipient, values for a grant alone, and never a formula."""
 
+import csv
 import io
 
 import pytest
@@ -31,6 +32,23 @@ def sheet_of(response):
 
 def rows_of(response):
     return [[cell.value for cell in row] for row in sheet_of(response).iter_rows()]
+
+
+def test_as_csv_it_says_the_same_and_a_formula_stays_text(scene, hr):
+    rows = [("=1+1", "w@corp.example", "1", "2"), ("李", "l@corp.example", "-5", "6")]
+    campaign = launched(scene.payslips(hr, workbook=scene.workbook(hr, rows=rows)))
+    deliveries(campaign, "accepted", "accepted")
+    client = scene.client(user=hr)
+    sheet = rows_of(client.get(f"/campaigns/{campaign.pk}/result/"))
+    response = client.get(f"/campaigns/{campaign.pk}/result/?format=csv")
+    octets = b"".join(response.streaming_content)
+    assert octets.startswith("\ufeff".encode())
+    lines = list(csv.reader(io.StringIO(octets.decode("utf-8-sig"), newline="")))
+    assert [[cell.removeprefix("'") for cell in line] for line in lines] == [
+        [cell or "" for cell in row] for row in sheet
+    ]
+    assert "'=1+1" in lines[1]
+    assert "'-5" in lines[2]
 
 
 def test_it_has_a_row_per_recipient_with_what_became_of_it(scene, hr):

@@ -9,7 +9,6 @@ from campaigns.mailer.dsn import status_in
 MAX_REPLY = 6000
 
 _BLANKS = re.compile(r"\s+")
-_CODE = re.compile(r"(?<![\d.])([245]\d\d)[ -](?:#?[245]\.\d{1,3}\.\d{1,3}|\D)")
 _REPEATED_CODE = re.compile(r" [245]\d\d-(?:[245]\.\d{1,3}\.\d{1,3} )?")
 #: What IronPort puts before every reply, whatever the server said.
 _OWN_PREFIX = re.compile(
@@ -74,12 +73,6 @@ def command_in(text: str) -> str:
             return command
     named = [m[1] for m in _COMMAND.finditer(lowered)]
     return _NAMES.get(named[-1], named[-1].upper()) if named else ""
-
-
-def code_in(text: str) -> int | None:
-    """The first reply code of a text, 200 to 599."""
-    match = _CODE.search(text[:MAX_REPLY] + " ")
-    return int(match[1]) if match else None
 
 
 def best_status(reply: str, field: str | None) -> str | None:
