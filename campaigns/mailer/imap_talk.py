@@ -4,10 +4,9 @@ import re
 
 from campaigns.mailer.imap_settings import ImapSettings
 from campaigns.mailer.imap_wire import ImapWire, Response
-from campaigns.mailer.maildrop import readable
+from campaigns.mailer.maildrop import ask_for_tls, encrypt, readable
 from campaigns.mailer.pop3_errors import MaildropFailure, Phase, Problem, refusal
 from campaigns.mailer.pop3_wire import WireFailure
-from campaigns.mailer.tls import TlsFailure, wrap
 
 #: Octets of all responses to one command; of a listing: some 150,000 messages.
 MAX_SAID = 256 * 1024
@@ -43,24 +42,12 @@ class Talk:
             )
 
     def start_tls(self) -> None:
-        try:
-            self.command(Phase.STLS, "STARTTLS")
-        except MaildropFailure as failure:
-            if failure.is_open:
-                raise MaildropFailure(Phase.STLS, Problem.TLS_MISSING, failure.reply) from None
-            raise
+        ask_for_tls(lambda: self.command(Phase.STLS, "STARTTLS"))
         self.encrypt(Phase.STLS)
 
     def encrypt(self, phase: Phase) -> None:
         """What was said before TLS doesn't count (RFC 9051, 6.2.1)."""
-        settings = self.settings
-        try:
-            seconds = self._wire.left(settings.timeouts.greeting)
-            self._wire.upgrade(lambda s: wrap(s, settings.host, settings.ca_pem, seconds))
-        except TlsFailure as failure:
-            raise MaildropFailure(phase, Problem(failure.reason.value)) from failure
-        except WireFailure as failure:
-            raise MaildropFailure(phase, failure.problem) from failure
+        encrypt(self._wire, self.settings, phase)
         self.forget_capabilities()
 
     def forget_capabilities(self) -> None:

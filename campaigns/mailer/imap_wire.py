@@ -24,16 +24,7 @@ class ImapWire(PopWire):
     """Reads whole responses. A server may speak without being asked, so nothing is an intrusion here."""
 
     max_line = 256 * 1024
-
-    def send(self, line: bytes, seconds: float) -> None:
-        """One line without its CRLF."""
-        try:
-            self._sock.settimeout(self.left(seconds))
-            self._sock.sendall(line + b"\r\n")
-        except TimeoutError as error:
-            raise WireFailure(Problem.TIMED_OUT) from error
-        except OSError as error:
-            raise WireFailure(Problem.LOST) from error
+    speaks_unasked = True
 
     def response(self, seconds: float, max_octets: int) -> Response:
         """The next response. Raises `WireFailure`: FLOODED where it has more than `max_octets`."""

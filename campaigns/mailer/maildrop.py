@@ -12,6 +12,8 @@ from typing import Protocol, Self
 from campaigns.mailer.outbound import Resolver, is_loopback, is_permitted
 from campaigns.mailer.pop3_errors import MaildropFailure, Phase, Problem
 from campaigns.mailer.pop3_settings import Pop3Settings, PopTls
+from campaigns.mailer.pop3_wire import PopWire, WireFailure
+from campaigns.mailer.tls import TlsFailure, wrap
 
 #: ((IP address, port), seconds) -> connected socket. Raises OSError.
 Connector = Callable[[tuple[str, int], float], socket.socket]
@@ -71,6 +73,27 @@ def connect(settings: Pop3Settings, resolver: Resolver, connector: Connector) ->
         except OSError:
             problem = Problem.UNREACHABLE
     raise MaildropFailure(Phase.CONNECT, problem)
+
+
+def ask_for_tls(ask: Callable[[], object]) -> None:
+    """Sends the command before TLS; a server that refuses it has none."""
+    try:
+        ask()
+    except MaildropFailure as failure:
+        if failure.is_open:
+            raise MaildropFailure(Phase.STLS, Problem.TLS_MISSING, failure.reply) from None
+        raise
+
+
+def encrypt(wire: PopWire, settings: Pop3Settings, phase: Phase) -> None:
+    """TLS from here on, verified for the host's name."""
+    try:
+        seconds = wire.left(settings.timeouts.greeting)
+        wire.upgrade(lambda sock: wrap(sock, settings.host, settings.ca_pem, seconds))
+    except TlsFailure as failure:
+        raise MaildropFailure(phase, Problem(failure.reason.value)) from failure
+    except WireFailure as failure:
+        raise MaildropFailure(phase, failure.problem) from failure
 
 
 def readable(text: bytes, settings: Pop3Settings) -> str:

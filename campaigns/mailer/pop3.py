@@ -10,12 +10,18 @@ import time
 from typing import Self
 
 from campaigns.mailer import xoauth2
-from campaigns.mailer.maildrop import Clock, Connector, connect, readable
+from campaigns.mailer.maildrop import (
+    Clock,
+    Connector,
+    ask_for_tls,
+    connect,
+    encrypt,
+    readable,
+)
 from campaigns.mailer.outbound import Resolver, resolve
 from campaigns.mailer.pop3_errors import MaildropFailure, Phase, Problem, login_problem, refusal
 from campaigns.mailer.pop3_settings import Pop3Settings, PopTls
 from campaigns.mailer.pop3_wire import MAX_LISTING, PopWire, WireFailure
-from campaigns.mailer.tls import TlsFailure, wrap
 
 #: Characters kept of a unique id (RFC 1939, 7: 70).
 _MAX_UIDL = 255
@@ -118,11 +124,12 @@ class Maildrop:
     def _introduce(self) -> None:
         settings = self._settings
         if settings.tls is PopTls.IMPLICIT:
-            self._encrypt(Phase.CONNECT)
+            encrypt(self._wire, settings, Phase.CONNECT)
         self._answer(Phase.GREETING, settings.timeouts.greeting)
         offered = self._capabilities()
         if settings.tls is PopTls.STLS:
-            self._start_tls()
+            ask_for_tls(lambda: self._command(Phase.STLS, "STLS"))
+            encrypt(self._wire, settings, Phase.STLS)
             offered = self._capabilities()  # what was said before TLS doesn't count
         try:
             self._login(offered)
@@ -143,25 +150,6 @@ class Maildrop:
         lines = self._block(Phase.GREETING, 64 * 1024).decode("ascii", "replace").upper()
         split = (line.split(" ", 1) for line in lines.splitlines() if line)
         return {words[0]: words[1] if len(words) > 1 else "" for words in split}
-
-    def _start_tls(self) -> None:
-        try:
-            self._command(Phase.STLS, "STLS")
-        except MaildropFailure as failure:
-            if failure.is_open:
-                raise MaildropFailure(Phase.STLS, Problem.TLS_MISSING, failure.reply) from None
-            raise
-        self._encrypt(Phase.STLS)
-
-    def _encrypt(self, phase: Phase) -> None:
-        settings = self._settings
-        try:
-            seconds = self._wire.left(settings.timeouts.greeting)
-            self._wire.upgrade(lambda s: wrap(s, settings.host, settings.ca_pem, seconds))
-        except TlsFailure as failure:
-            raise MaildropFailure(phase, Problem(failure.reason.value)) from failure
-        except WireFailure as failure:
-            raise MaildropFailure(phase, failure.problem) from failure
 
     def _login(self, offered: dict[str, str]) -> None:
         """One try by one way, since houses lock an account after a few."""

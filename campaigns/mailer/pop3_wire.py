@@ -29,6 +29,8 @@ class PopWire:
     """One connected socket, plain or TLS. `clock` is monotonic seconds; `deadline` ends the session."""
 
     max_line = MAX_LINE
+    #: Whether octets that nobody asked for are part of the protocol, or end the wire.
+    speaks_unasked = False
 
     def __init__(self, sock: socket.socket, clock: Callable[[], float], deadline: float) -> None:
         self._sock = sock
@@ -55,7 +57,7 @@ class PopWire:
 
     def send(self, line: bytes, seconds: float) -> None:
         """One command line without its CRLF. Octets nobody asked for before it end the wire."""
-        if self._received:
+        if self._received and not self.speaks_unasked:
             raise WireFailure(Problem.PROTOCOL)
         try:
             self._sock.settimeout(self.left(seconds))
