@@ -11,20 +11,19 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from tests.fakes.certificates import issue
+from tests.fakes.json_server import JsonServer
 
 TOKEN = "token-4711-canary"
 
 
 @dataclass
-class RobotServer:
+class RobotServer(JsonServer):
     """`answer`: (status, body) for whatever is posted; `delay`: seconds before it."""
 
     kind: str
@@ -35,22 +34,9 @@ class RobotServer:
     asked: int = 0
 
     def __enter__(self) -> Self:
-        issued = issue()
-        self.ca_pem = issued.ca_pem
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.socket = issued.server_context().wrap_socket(
-            self._server.socket, server_side=True
-        )
-        self._server.robot = self  # type: ignore[attr-defined]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self.issued = issue()
+        self.ca_pem = self.issued.ca_pem
+        return super().__enter__()
 
     @property
     def url(self) -> str:
@@ -59,14 +45,14 @@ class RobotServer:
             "dingtalk": f"/robot/send?access_token={TOKEN}",
             "feishu": f"/open-apis/bot/v2/hook/{TOKEN}",
         }[self.kind]
-        return f"https://localhost:{self._server.server_address[1]}{path}"
+        return f"https://localhost:{self.port}{path}"
 
-    def answered(self, target: str, body: dict[str, Any]) -> tuple[int, bytes]:
+    def answered(self, target: str, body: bytes) -> tuple[int, bytes]:
         self.asked += 1
         time.sleep(self.delay)
         if self.answer is not None:
             return self.answer
-        number = getattr(self, f"_{self.kind}")(urlsplit(target), body)
+        number = getattr(self, f"_{self.kind}")(urlsplit(target), json.loads(body))
         name = "code" if self.kind == "feishu" else "errcode"
         return 200, json.dumps({name: number, "errmsg": f"for {target}"}).encode()
 
@@ -107,17 +93,3 @@ def _digest(key: str, message: str) -> str:
     """As each vendor's page says: HMAC-SHA256 in base64."""
     made = hmac.new(key.encode(), message.encode(), hashlib.sha256).digest()
     return base64.b64encode(made).decode()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        status, answer = self.server.robot.answered(self.path, body)  # type: ignore[attr-defined]
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: Any) -> None:
-        """Tests read `told`."""

@@ -14,15 +14,15 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
 from urllib.parse import parse_qsl
+
+from tests.fakes.json_server import JsonServer
 
 CLIENT, SECRET = "client-1", "client-secret-4711"
 
 
 @dataclass
-class TokenEndpoint:
+class TokenEndpoint(JsonServer):
     """`codes`: code to the challenge that it was asked for with. `answer`: (status, body) for whatever is asked.
 
     Each token that it gives is another one. With `rotates` a refresh token is good once, and a new one comes with it.
@@ -38,28 +38,18 @@ class TokenEndpoint:
     asked: list[dict[str, str]] = field(default_factory=list)
     given: list[str] = field(default_factory=list)
 
-    def __enter__(self) -> Self:
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.endpoint = self  # type: ignore[attr-defined]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/token"
+        return f"http://127.0.0.1:{self.port}/token"
 
-    def answered(self, form: Mapping[str, str]) -> tuple[int, bytes]:
+    def answered(self, target: str, body: bytes) -> tuple[int, bytes]:
+        form = dict(parse_qsl(body.decode()))
         time.sleep(self.delay)
         with self._lock:
-            self.asked.append(dict(form))
+            self.asked.append(form)
             if self.answer is not None:
                 return self.answer
             if (form.get("client_id"), form.get("client_secret")) != (CLIENT, SECRET):
@@ -95,17 +85,3 @@ class TokenEndpoint:
 
 def _error(word: str, sentence: str) -> bytes:
     return json.dumps({"error": word, "error_description": sentence}).encode()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        status, answer = self.server.endpoint.answered(dict(parse_qsl(body)))  # type: ignore[attr-defined]
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: Any) -> None:
-        """Tests read `asked`."""

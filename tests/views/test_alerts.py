@@ -22,11 +22,6 @@ URL = f"https://oapi.dingtalk.com/robot/send?access_token={TOKEN}"
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
-@pytest.fixture
 def client(scene: Scene) -> Any:
     return scene.client(Role.OWNER)
 

@@ -16,16 +16,6 @@ ROWS = [
 ]
 
 
-@pytest.fixture
-def scene():
-    return Scene()
-
-
-@pytest.fixture
-def hr(scene):
-    return scene.user(Role.HR)
-
-
 def payslips(scene, hr, **fields):
     book = scene.workbook(hr, rows=ROWS, columns=COLUMNS)
     given = {"attachment": "pdf", "password_column": "手机", "password_tail": 4, **fields}

@@ -16,11 +16,6 @@ def scene():
     return scene
 
 
-@pytest.fixture
-def hr(scene):
-    return scene.user(Role.HR)
-
-
 def settings_of(scene, reader, **changes):
     """What the form of a payslip campaign posts."""
     values = {

@@ -24,11 +24,6 @@ def scene():
     return scene
 
 
-@pytest.fixture
-def hr(scene):
-    return scene.user(Role.HR)
-
-
 def text(response):
     return response.content.decode()
 

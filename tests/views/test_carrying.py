@@ -26,16 +26,6 @@ RULES = {
 }
 
 
-@pytest.fixture
-def scene():
-    return Scene()
-
-
-@pytest.fixture
-def hr(scene):
-    return scene.user(Role.HR)
-
-
 def test_relays_are_chosen_with_weights_and_one_relay_stays_the_simple_case(scene, hr):
     client = scene.client(user=hr)
     sent = settings_of(scene, hr)

@@ -5,14 +5,8 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import BounceMailbox, Relay, Role
-from tests.views.scene import Scene
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
-
-
-@pytest.fixture
-def scene():
-    return Scene()
 
 
 @pytest.fixture

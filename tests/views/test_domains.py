@@ -24,11 +24,6 @@ FINDINGS = [
 
 
 @pytest.fixture
-def scene():
-    return Scene()
-
-
-@pytest.fixture
 def client(scene):
     return scene.client(Role.MAIL_ADMIN)
 

@@ -7,14 +7,8 @@ from accounts.models import Role
 from campaigns.models import EnclosureArchive
 from campaigns.pipeline import enclose
 from tests.documents.test_archive import a_zip
-from tests.views.scene import Scene
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def scene():
-    return Scene()
 
 
 @pytest.fixture

@@ -9,11 +9,6 @@ from tests.views.scene import Scene
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def scene():
-    return Scene()
-
-
 def held(scene, number, domain="corp.example", reason="refused"):
     HeldSuppression.objects.bulk_create(
         HeldSuppression(

@@ -19,11 +19,6 @@ ACTS = ("enable/", "disable/", "delete/", "look/")
 
 
 @pytest.fixture
-def scene():
-    return Scene()
-
-
-@pytest.fixture
 def client(scene):
     return scene.client(Role.MAIL_ADMIN)
 

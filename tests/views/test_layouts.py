@@ -18,16 +18,6 @@ COLUMNS = ["姓名", "邮箱", "应发", "实发"]
 
 
 @pytest.fixture
-def scene():
-    return Scene()
-
-
-@pytest.fixture
-def hr(scene):
-    return scene.user(Role.HR)
-
-
-@pytest.fixture
 def client(scene, hr):
     return scene.client(user=hr)
 

@@ -14,7 +14,7 @@ from campaigns.models import DomainLimit, DomainPark, SendingHours, WarmUp
 from campaigns.models.recipient_domain import ParkSource
 from campaigns.pipeline import counts
 from campaigns.pipeline import ledger as ledgers
-from tests.views.scene import Scene, deliveries
+from tests.views.scene import deliveries
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -26,11 +26,6 @@ def new_ledger(settings):
     cache.clear()
     yield
     ledgers.ledger.cache_clear()
-
-
-@pytest.fixture
-def scene():
-    return Scene()
 
 
 @pytest.fixture
@@ -150,7 +145,7 @@ def test_a_person_parks_a_domain_in_his_own_words(scene, client):
 
 def test_a_warm_up_is_drawn_with_todays_place_in_it(scene, client):
     relay = scene.relay()
-    today = timezone.localdate()
+    today = timezone.localdate(timezone=scene.team.zone)
     url = f"/relays/{relay.pk}/warm-up/"
     given = {"first_amount": "50", "factor": "2", "full_amount": "1000", "table": ""}
     began = {"starts_on": (today - timedelta(days=2)).isoformat()}

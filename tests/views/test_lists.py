@@ -16,11 +16,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
-@pytest.fixture
 def client(scene: Scene) -> Client:
     return scene.client(Role.MARKETER)
 

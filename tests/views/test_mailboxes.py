@@ -16,11 +16,6 @@ ACTS = ("probe/", "enable/", "disable/", "delete/")
 
 
 @pytest.fixture
-def scene():
-    return Scene()
-
-
-@pytest.fixture
 def client(scene):
     return scene.client(Role.MAIL_ADMIN)
 

@@ -18,11 +18,6 @@ SECRET, TOKEN = "canary-client-9x", "canary-refresh-7z"
 
 
 @pytest.fixture
-def scene():
-    return Scene()
-
-
-@pytest.fixture
 def client(scene):
     return scene.client(Role.MAIL_ADMIN)
 

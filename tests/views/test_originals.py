@@ -16,11 +16,6 @@ pytestmark = pytest.mark.django_db
 HOSTILE = "<script>alert(1)</script> 此信箱已不再使用"
 
 
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
 def kept(scene: Scene, *texts: str) -> list[Original]:
     mailbox = mail.a_mailbox(scene.team, exclusive=True, name=f"退信{Original.objects.count()}")
     for number, text in enumerate(texts):

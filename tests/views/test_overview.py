@@ -14,11 +14,6 @@ from tests.views.scene import Scene, deliveries, launched
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
-@pytest.fixture
-def scene():
-    return Scene()
-
-
 def text(response):
     assert response.status_code == 200
     return response.content.decode()

@@ -18,11 +18,6 @@ BOB = "bob@customer.example"
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
-@pytest.fixture
 def client(scene: Scene) -> Client:
     return scene.client(Role.MARKETER)
 

@@ -29,11 +29,6 @@ def scene():
     return scene
 
 
-@pytest.fixture
-def hr(scene):
-    return scene.user(Role.HR)
-
-
 def text(response):
     assert response.status_code == 200
     return response.content.decode()

@@ -9,16 +9,6 @@ from tests.views.scene import Scene, deliveries, launched
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
-@pytest.fixture
-def scene():
-    return Scene()
-
-
-@pytest.fixture
-def hr(scene):
-    return scene.user(Role.HR)
-
-
 def text(response):
     assert response.status_code == 200
     return response.content.decode()

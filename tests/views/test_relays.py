@@ -29,11 +29,6 @@ def new_ledger(settings):
 
 
 @pytest.fixture
-def scene():
-    return Scene()
-
-
-@pytest.fixture
 def client(scene):
     return scene.client(Role.MAIL_ADMIN)
 

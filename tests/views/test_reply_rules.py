@@ -22,11 +22,6 @@ def embedded(settings: Any) -> None:
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
-@pytest.fixture
 def client(scene: Scene) -> Any:
     return scene.client(Role.MAIL_ADMIN)
 

@@ -13,16 +13,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.fixture
-def scene():
-    return Scene()
-
-
-@pytest.fixture
-def hr(scene):
-    return scene.user(Role.HR)
-
-
-@pytest.fixture
 def campaign(scene, hr):
     return launched(scene.payslips(hr), "finished")
 

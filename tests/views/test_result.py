@@ -14,16 +14,6 @@ from tests.views.scene import CANARY, PAYROLL, Scene, deliveries, launched
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
-@pytest.fixture
-def scene():
-    return Scene()
-
-
-@pytest.fixture
-def hr(scene):
-    return scene.user(Role.HR)
-
-
 def sheet_of(response):
     assert response.status_code == 200
     data = b"".join(response.streaming_content)

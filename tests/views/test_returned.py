@@ -23,16 +23,6 @@ STATES = ("accepted", "refused", "in_doubt", "queued")
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
-@pytest.fixture
-def hr(scene: Scene) -> User:
-    return scene.user(Role.HR)
-
-
-@pytest.fixture
 def client(scene: Scene, hr: User) -> Client:
     return scene.client(user=hr)
 

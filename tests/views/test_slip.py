@@ -13,21 +13,11 @@ from accounts.models import Role
 from campaigns.models import Campaign, Confirmation, Delivery
 from campaigns.pipeline import destroy
 from campaigns.pipeline.compose import links
-from tests.views.scene import CANARY, Scene, deliveries, launched
+from tests.views.scene import CANARY, deliveries, launched
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 HTML = "<p>{{ 姓名 }}：实发 {{ 实发 }}</p>{% if confirm_url %}<a href='{{ confirm_url }}'>确认</a>{% endif %}"
-
-
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
-@pytest.fixture
-def hr(scene):
-    return scene.user(Role.HR)
 
 
 @pytest.fixture

@@ -20,11 +20,6 @@ EVE = "eve@customer.example"
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
-@pytest.fixture
 def readers(scene: Scene) -> ContactList:
     return ContactList.objects.create(team=scene.team, name="月报 <b>")
 

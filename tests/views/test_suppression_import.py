@@ -18,11 +18,6 @@ PAGE = "/suppressions/import/"
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
-@pytest.fixture
 def client(scene: Scene) -> Client:
     return scene.client(Role.MARKETER)
 

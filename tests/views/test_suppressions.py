@@ -13,11 +13,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.fixture
-def scene():
-    return Scene()
-
-
-@pytest.fixture
 def client(scene):
     return scene.client(Role.MARKETER)
 

@@ -13,11 +13,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 GOOD = {"name": "十一月", "subject": "{{ title }}", "html": "<p>{{ 姓名 }}</p>", "text": ""}
 
 
-@pytest.fixture
-def scene():
-    return Scene()
-
-
 def test_the_list_shows_the_kinds_that_one_may_write(scene, django_assert_num_queries):
     payslip, letter = scene.template("payslip"), scene.template("newsletter")
     client = scene.client(Role.HR)

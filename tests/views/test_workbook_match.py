@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from accounts.models import Role, User
+from accounts.models import User
 from campaigns.models import Contact, Workbook
 from campaigns.pipeline import load
 from tests.fakes import sheets
@@ -14,16 +14,6 @@ from tests.views.workbook_pages import again, page, text, uploaded
 
 pytestmark = pytest.mark.django_db
 HEADER = ("工号", "姓名", "实发")
-
-
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
-@pytest.fixture
-def hr(scene: Scene) -> User:
-    return scene.user(Role.HR)
 
 
 @pytest.fixture

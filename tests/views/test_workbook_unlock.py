@@ -23,16 +23,6 @@ PASSWORD, WRONG = "123456", "canary-wrong-password"
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
-@pytest.fixture
-def hr(scene: Scene) -> User:
-    return scene.user(Role.HR)
-
-
-@pytest.fixture
 def client(scene: Scene, hr: User) -> Client:
     return scene.client(user=hr)
 

@@ -23,16 +23,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
-@pytest.fixture
-def hr(scene: Scene) -> User:
-    return scene.user(Role.HR)
-
-
-@pytest.fixture
 def client(scene: Scene, hr: User) -> Client:
     return scene.client(user=hr)
 
