@@ -36,6 +36,7 @@ from campaigns.models.campaign import InDoubtPolicy
 from campaigns.models.delivery import OPEN, DeliveryState
 from campaigns.pipeline.alerts import raise_alert
 from campaigns.pipeline.message_commit import Values, write
+from campaigns.pipeline.park_length import park_length
 from campaigns.pipeline.suppress import suppress_refused
 from campaigns.pipeline.written_outcomes import WrittenOutcomes
 
@@ -257,16 +258,17 @@ def fail(claims: Sequence[Claim], delivery: Delivery, reason: str, detail: str) 
 
 
 def park(relay: Relay, verdict: Verdict) -> None:
-    """Stops this relay alone, for as long as its reply asks; what needs a person, until one acts.
+    """Stops this relay alone, for as long as its reply asks (park_length.py); what needs a person, until
+    one acts.
 
     Several workers may meet the same reply: the longest park stays.
     """
     now = timezone.now()
-    until = now + (verdict.park_for or timedelta(minutes=1))
     why = {"park_reason": str(verdict.reason), "park_rule": verdict.rule}
 
     def write() -> None:
         mine = Relay.objects.filter(pk=relay.pk)
+        until = now + park_length(relay, verdict, now)
         with transaction.atomic():
             if verdict.reason in _LOGIN and mine.filter(enabled=True).update(enabled=False, **why):
                 _tell_of_login(relay, verdict)
