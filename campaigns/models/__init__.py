@@ -27,7 +27,7 @@ from campaigns.models.suppression_import import SuppressionImport
 from campaigns.models.template import MessageTemplate
 from campaigns.models.warm_up import WarmUp
 from campaigns.models.webhook import Webhook, WebhookEvent
-from campaigns.models.workbook import Workbook, WorkbookFile, WorkbookRow
+from campaigns.models.workbook import Workbook, WorkbookBlock, WorkbookFile, WorkbookRow
 
 __all__ = [
     "Alert",
@@ -81,6 +81,7 @@ __all__ = [
     "Webhook",
     "WebhookEvent",
     "Workbook",
+    "WorkbookBlock",
     "WorkbookFile",
     "WorkbookRow",
 ]

@@ -71,6 +71,8 @@ class Workbook(models.Model):
     address_column = models.PositiveIntegerField(null=True, blank=True)
     name_column = models.PositiveIntegerField(null=True, blank=True)
     row_count = models.PositiveIntegerField(default=0)
+    # A list's people lie in blocks until a campaign wants each as a row (pipeline/unfold).
+    folded = models.BooleanField(default=False)
     problem_count = models.PositiveIntegerField(default=0)
     # invalid, duplicates, skipped rows, problems, totals, hidden parts: sealed JSON.
     sealed_findings = models.BinaryField(null=True)
@@ -85,7 +87,7 @@ class Workbook(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
 
-    # A confirmed list on its way into a ContactList: rows up to `import_after` are there.
+    # A confirmed list on its way into a ContactList: rows (or blocks) up to `import_after` are there.
     import_list = models.ForeignKey(
         ContactList, models.SET_NULL, null=True, blank=True, related_name="imports"
     )
@@ -111,6 +113,11 @@ class Workbook(models.Model):
                 fields=["id"],
                 name="workbook_to_sum",
                 condition=models.Q(figures_due=True),
+            ),
+            models.Index(
+                fields=["id"],
+                name="workbook_folded",
+                condition=models.Q(folded=True),
             ),
         ]
 
@@ -146,6 +153,11 @@ class Workbook(models.Model):
     def rows(self) -> models.QuerySet[WorkbookRow]:
         """The rows of the visible reading, in the sheet's order."""
         return self.all_rows.filter(reading=self.reading).order_by("number", "part")
+
+    @property
+    def blocks(self) -> models.QuerySet[WorkbookBlock]:
+        """The blocks of the visible reading, in the sheet's order; none of a workbook that has rows."""
+        return self.all_blocks.filter(reading=self.reading).order_by("number")
 
     def content_visible_to(self, user: models.Model) -> bool:
         """A list's rows are seen by the team; a payroll's by those with a grant alone."""
@@ -191,6 +203,33 @@ class WorkbookRow(models.Model):
             )
         ]
         indexes = [models.Index(fields=["workbook", "reading", "address_key"])]
+
+    def __str__(self) -> str:
+        return f"{self.workbook_id}:{self.number}"
+
+
+class WorkbookBlock(models.Model):
+    """Some hundred people of a list in one sealed value (pipeline/blocks), the first in row `number`.
+
+    `keys` has the address keys in clear, as a row has its own: each between two line breaks.
+    """
+
+    team = models.ForeignKey(Team, models.CASCADE, related_name="+")
+    workbook = models.ForeignKey(
+        Workbook, models.CASCADE, related_name="all_blocks", db_index=False
+    )
+    reading = models.PositiveIntegerField()
+    number = models.PositiveIntegerField()
+    count = models.PositiveSmallIntegerField()
+    keys = models.TextField()
+    sealed = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workbook", "reading", "number"], name="workbook_block_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.workbook_id}:{self.number}"
