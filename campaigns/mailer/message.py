@@ -90,10 +90,15 @@ class MessageFault(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Header fields in order, each (name, value as it stands after the colon, folded, with its CRLF), and the body."""
+    """Header fields in order, each (name, value as it stands after the colon, folded, with its CRLF), and the body.
+
+    `armour`: so many octets at the end are base64 and our own boundaries, which hold neither a dot at the start of a
+    line nor a CR or LF by itself (smtp_content.py need not look for them).
+    """
 
     fields: list[Field]
     body: bytes
+    armour: int = 0
 
     def content(self, extra: Iterable[Field] = ()) -> bytes:
         """The octets to send after DATA, before dot-stuffing; `extra` (signatures) stand on top."""
@@ -160,7 +165,8 @@ class Skeleton:
             body = related(_ALTERNATIVE, body, pictures)
         if attachments:
             body = mixed(inner, body, attachments)
-        return Message(fields, body)
+        armoured = not (pictures or attachments or text.isascii() or html.isascii())
+        return Message(fields, body, len(body) if armoured else 0)
 
 
 def _alternative(text: str, html: str) -> bytes:

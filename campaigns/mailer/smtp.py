@@ -196,23 +196,28 @@ class Connection(Dialogue):
 
     # --- the content
 
-    def content(self, payload: bytes, then: Envelope | None = None) -> Reply:
+    def content(self, payload: bytes, then: Envelope | None = None, *, armour: int = 0) -> Reply:
         """Sends the message and, behind its dot, the next envelope; returns the final reply.
 
-        `payload` has CRLF line ends only; dots are stuffed here (RFC 5321 4.5.2). What goes wrong with
-        `then` is raised by the next `go_ahead`, never here. Raises `ContentFailure`.
+        `payload` has CRLF line ends only; dots are stuffed here (RFC 5321 4.5.2). Its last `armour`
+        octets are lines that have been encoded so that neither has to be looked for. What goes wrong
+        with `then` is raised by the next `go_ahead`, never here. Raises `ContentFailure`.
         """
-        return self._wire.finish(self.content_steps(payload, then))
+        return self._wire.finish(self.content_steps(payload, then, armour=armour))
 
-    def content_steps(self, payload: bytes, then: Envelope | None = None) -> Steps[Reply]:
+    def content_steps(
+        self, payload: bytes, then: Envelope | None = None, *, armour: int = 0
+    ) -> Steps[Reply]:
         """As `content`."""
         self._require(Stage.GOING)
-        if self._wire.has_input or not lines_are_clean(payload):
+        plain = payload[: len(payload) - armour]
+        if self._wire.has_input or not lines_are_clean(plain):
             reason = Reason.PROTOCOL if self._wire.has_input else Reason.MALFORMED
             self._close()
             raise ContentFailure(reason, in_doubt=False)
         following = self._behind_the_dot(then)
-        whole = yield from self._send_content(stuffed(payload), following)
+        body = stuffed(plain) + payload[len(plain) :]
+        whole = yield from self._send_content(body, following)
         try:
             reply = Reply.parse(*(yield from self._wire.reply_steps(self._timeouts.final_dot)))
         except WireFailure as failure:

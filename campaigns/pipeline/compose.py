@@ -47,13 +47,24 @@ __all__ = ["ADDRESS_FIELD", "NAME_FIELD", "Composed", "Composer", "Unsendable"]
 PREFIXES = {DeliveryPurpose.TEST: "[测试] ", DeliveryPurpose.REMINDER: "[提醒] "}
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
+class Draft:
+    """A message that nobody has signed yet."""
+
+    delivery: Delivery
+    message: Message
+    rendered: Rendered
+    files: Sequence[Attachment]
+
+
+@dataclass(slots=True)
 class Composed:
-    """What is sent: `content` is the message with its signatures, before dot-stuffing."""
+    """What is sent: `content` is the message with its signatures, before dot-stuffing; `armour` as in Message."""
 
     delivery: Delivery
     envelope: Envelope
     content: bytes
+    armour: int
     rendered: Rendered
     files: Sequence[Attachment] = ()
 
@@ -129,12 +140,20 @@ class Composer:
 
     def compose(self, delivery: Delivery) -> Composed:
         """Renders, builds and signs; raises Unsendable."""
+        return self.sign(self.draft(delivery))
+
+    def draft(self, delivery: Delivery) -> Draft:
+        """Renders and builds; raises Unsendable."""
         rendered = self.render(delivery)
         files = self.files(delivery)
-        message = self._message(delivery, rendered, files)
-        now = timezone.now()
+        return Draft(delivery, self._message(delivery, rendered, files), rendered, files)
+
+    def sign(self, draft: Draft) -> Composed:
+        """The message with its signatures, in its envelope."""
+        delivery, message, now = draft.delivery, draft.message, timezone.now()
         content = message.content([signer.sign(message, now=now) for signer in self.signers])
-        return Composed(delivery, self._envelope(delivery, content), content, rendered, files)
+        envelope = self._envelope(delivery, content)
+        return Composed(delivery, envelope, content, message.armour, draft.rendered, draft.files)
 
     def files(self, delivery: Delivery) -> list[Attachment]:
         """The payslip as a file, where the campaign sends one, and its person's own; raises Unsendable."""

@@ -33,6 +33,11 @@ INTERVAL = 0.8
 BATCH = 2000
 # While the database is away; what comes beyond is counted in the log and lost.
 MOST = 100_000
+# A link that is asked for over and over leads on, and is remembered so many times in each span (seconds): else
+# whoever has one could fill the disk. One without a recipient is everybody's: so many times for each visitor,
+# who may be a mail provider's picture proxy.
+REPEATS, REPEATS_OF_SHARED = 10, 200
+SPAN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ class HitBuffer:
     def __init__(self) -> None:
         self._waiting: deque[Record] = deque()
         self._lost = 0
+        self._span = 0
+        self._asked: dict[tuple[int, int, int, str], int] = {}
         self._some = threading.Event()
         self._full = threading.Event()
         self._starting = threading.Lock()
@@ -63,6 +70,8 @@ class HitBuffer:
 
     def add(self, record: Record) -> None:
         """Costs a visitor no more than an append."""
+        if self._is_flood(record):
+            return
         if len(self._waiting) >= MOST:
             self._lost += 1
             return
@@ -73,6 +82,15 @@ class HitBuffer:
             self._full.set()
         if self._process != os.getpid():
             self._start()
+
+    def _is_flood(self, record: Record) -> bool:
+        span = int(record.at / SPAN)
+        if span != self._span:
+            self._span, self._asked = span, {}
+        whose = "" if record.delivery else record.request.address
+        key = (record.campaign, record.delivery, record.link, whose)
+        asked = self._asked[key] = self._asked.get(key, 0) + 1
+        return asked > (REPEATS if record.delivery else REPEATS_OF_SHARED)
 
     def flush(self) -> int:
         """Writes what waits, and says how many; what could not be written waits on."""

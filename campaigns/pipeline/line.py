@@ -131,7 +131,9 @@ class Line:
         cause: Reply | LinkFailure
         try:
             cause = yield from line.content_steps(
-                current.composed.content, following.composed.envelope if following else None
+                current.composed.content,
+                following.composed.envelope if following else None,
+                armour=current.composed.armour,
             )
         except ContentFailure as failure:
             cause = failure.cause

@@ -43,8 +43,8 @@ class Permits:
         self._settled_at = time.monotonic()
 
     @property
-    def at_hand(self) -> bool:
-        return bool(self._free)
+    def at_hand(self) -> int:
+        return len(self._free)
 
     def ask(self, most: int) -> float:
         """Gets up to a block of them; or the seconds after which there could be one."""

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import connection as database
@@ -21,16 +22,21 @@ from django.utils import timezone
 from accounts.models import Relay
 from campaigns.models import Claim, Delivery
 from campaigns.models.delivery import DeliveryState
-from campaigns.pipeline.compose import Composed, Composer, Unsendable
+from campaigns.pipeline.compose import Composed, Composer, Draft, Unsendable
 from campaigns.pipeline.domain_permits import DomainPermits
 from campaigns.pipeline.outcome import DATABASE_AWAY, fail, until_committed
 from campaigns.pipeline.permits import Permits
 from campaigns.pipeline.tally import Tally
 
 log = logging.getLogger(__name__)
+A = TypeVar("A")
+T = TypeVar("T")
 
 # A wait for a permit that is longer than this frees the worker: the relay rests instead.
 LONGEST_WAIT = 5.0
+# So many messages are composed together where they may go at once, for so many seconds.
+BURST = 16
+LONGEST_BURST = 0.01
 # What is composed ahead holds so many octets at most.
 MOST_AHEAD = 8 * 1024 * 1024
 # With so many passed over, nothing more is claimed: others may have what they keep from this batch.
@@ -107,7 +113,7 @@ class Upcoming:
         try:
             self._look_back()
             while not self.over:
-                if not self._stock and not self._compose_one():
+                if not self._stock and not self._compose(max(1, min(BURST, self.permits.at_hand))):
                     return self._wait_for_domain() if patient else None
                 if wait := self._wait_for_permit():
                     return self._rest(wait) if patient else None
@@ -126,7 +132,7 @@ class Upcoming:
         if sum(len(composed.content) for composed in self._stock) > MOST_AHEAD:
             return False
         try:
-            return self._compose_one()
+            return self._compose(1)
         except DATABASE_AWAY:
             self._end_without_database()
             return False
@@ -183,14 +189,20 @@ class Upcoming:
 
     # Composing -----------------------------------------------------------------------------------
 
-    def _compose_one(self) -> bool:
-        """Composes the next row that can be; False when there is none left."""
+    def _compose(self, most: int) -> bool:
+        """Composes the next rows that can be; False when there is none left.
+
+        Signed one after the other: each change between signing and other work costs a tenth of both.
+        """
+        drafts: list[tuple[Composer, Draft]] = []
+        until = time.monotonic() + LONGEST_BURST
         while (delivery := self._row()) is not None:
-            composed = self._compose(delivery)
-            if composed is not None:
-                self._stock.append(composed)
-                return True
-        return False
+            drafts += self._guarded(delivery, self._draft, delivery)
+            if drafts and (len(drafts) >= most or not self._waiting or time.monotonic() > until):
+                break
+        for composer, draft in drafts:
+            self._stock += self._guarded(draft.delivery, composer.sign, draft)
+        return bool(self._stock)
 
     def _row(self) -> Delivery | None:
         if not self._waiting and self._more and len(self._passed) < MOST_PASSED:
@@ -198,15 +210,18 @@ class Upcoming:
             self._more = bool(self._waiting)
         return self._waiting.popleft() if self._waiting else None
 
-    def _compose(self, delivery: Delivery) -> Composed | None:
-        """None when the row failed: the cause is on it, and the others go on."""
+    def _draft(self, delivery: Delivery) -> tuple[Composer, Draft]:
         composer = self._composers.get(delivery.campaign_id)
         if composer is None:
             composer = self._composers[delivery.campaign_id] = _composer(delivery, self.relay)
+        if isinstance(composer, Unsendable):
+            raise composer
+        return composer, composer.draft(delivery)
+
+    def _guarded(self, delivery: Delivery, step: Callable[[A], T], argument: A) -> list[T]:
+        """Its one result; none when the row failed: the cause is on it, and the others go on."""
         try:
-            if isinstance(composer, Unsendable):
-                raise composer
-            return composer.compose(delivery)
+            return [step(argument)]
         except Unsendable as error:
             self.fail(delivery, error.reason, error.detail)
         except DATABASE_AWAY:
@@ -215,7 +230,7 @@ class Upcoming:
             # A poison row must not stop the others; the class says enough, the text might quote it.
             log.error("Delivery %s could not be composed: %s", delivery.pk, type(error).__name__)
             self.fail(delivery, "compose", type(error).__name__)
-        return None
+        return []
 
     def fail(
         self, delivery: Delivery, reason: str, detail: str = "", *, claim: Claim | None = None
