@@ -16,7 +16,7 @@ from tests.benchmarks import cpu, scene
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.tables import Findings
 
-REQUESTS, LONG, THROUGH_DJANGO, RECIPIENTS = 20_000, 200_000, 1_000, 1_000
+REQUESTS, LONG, THROUGH_DJANGO = 20_000, 200_000, 1_000
 TARGET = "https://shop.example/products/autumn?item=4711&colour=red"
 AGENTS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/129 Safari/537.36",
@@ -81,9 +81,9 @@ def measure(ground: Ground) -> Findings:
     from config.wsgi import application
 
     ground.clear()
-    campaign = scene.launched(scene.a_campaign(RECIPIENTS, 1))
-    Campaign.objects.filter(pk=campaign.pk).update(tracking=Tracking.INDIVIDUAL)
     number = LONG if ground.full else REQUESTS
+    campaign = scene.launched(scene.a_campaign(number // hits.REPEATS, 1))
+    Campaign.objects.filter(pk=campaign.pk).update(tracking=Tracking.INDIVIDUAL)
     environments = _environments(campaign, number)
     servers = cpu.spent()
     spent = _served(application, environments)
