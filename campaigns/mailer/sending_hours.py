@@ -2,7 +2,8 @@
 
 Hours of a weekday, or of the working days of China: statutory holidays are closed and the weekend days
 that are worked in exchange (调休) are open, as the State Council announces for one year at a time.
-For a year that the calendar's library does not know, Monday to Friday count; `unknown_years` says so.
+For a year that the calendar's library does not know, Monday to Friday count, but for the holidays whose day the
+law names; `unknown_years` says so.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import chinese_calendar  # type: ignore[import-untyped]  # it has none
 
 # Days: how far ahead an opening is looked for. No set of weekdays or holidays closes so long.
 _HORIZON = 60
+# (month, day): 全国年节及纪念日放假办法 as of 2025 puts these on days of the solar calendar; the others follow the moon.
+_NAMED_BY_LAW = frozenset({(1, 1), (5, 1), (5, 2), (10, 1), (10, 2), (10, 3)})
 
 
 class Calendar(StrEnum):
@@ -96,4 +99,4 @@ def knows(year: int) -> bool:
 def _is_workday(day: date) -> bool:
     if knows(day.year):
         return bool(chinese_calendar.is_workday(day))
-    return day.weekday() < 5
+    return day.weekday() < 5 and (day.month, day.day) not in _NAMED_BY_LAW

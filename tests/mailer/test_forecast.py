@@ -24,13 +24,14 @@ S, M, H, D = WindowKind.SECOND, WindowKind.MINUTE, WindowKind.HOUR, WindowKind.D
 
 @dataclass
 class Case:
-    """`waiting`: campaign → [(relay, domain limit or None, messages)]; payslips are tier 0."""
+    """`waiting`: campaign → [(relay, domain limit or None, messages)]; payslips are tier 0; `now`: it begins."""
 
     waiting: dict[str, list[tuple[str, str | None, int]]]
     relays: dict[str, Carrier]
     domains: dict[str, Destination] = field(default_factory=dict)
     hours: dict[str, Hours] = field(default_factory=dict)
     tiers: dict[str, int] = field(default_factory=dict)
+    now: datetime = NOW
 
     @property
     def foretold(self) -> float:
@@ -42,16 +43,16 @@ class Case:
             )
             for name, lanes in self.waiting.items()
         }
-        end = forecast("mine", queues, self.relays, self.domains, now=NOW)
+        end = forecast("mine", queues, self.relays, self.domains, now=self.now)
         assert end is not None
-        return (end - NOW).total_seconds()
+        return (end - self.now).total_seconds()
 
 
 class Simulation:
     """One sender a connection: a permit of relay and domain, the message's time, then the reply."""
 
     def __init__(self, case: Case) -> None:
-        self.case, self.now = case, NOW.timestamp()
+        self.case, self.now = case, case.now.timestamp()
         self.ledger = MemoryLedger(lambda: self.now, monotonic=lambda: self.now)
         for name, relay in case.relays.items():
             past = [self.now - ago for ago, many in relay.history for _ in range(many)]
@@ -65,7 +66,7 @@ class Simulation:
 
     def run(self) -> float:
         events = [
-            (self.now, number, relay)
+            (self.now + self.case.relays[relay].closed_for, number, relay)
             for number, relay in enumerate(
                 name for name, one in self.case.relays.items() for _ in range(one.connections)
             )
@@ -90,7 +91,7 @@ class Simulation:
                 heapq.heappush(events, (self.now + max(found, 0.01), next(numbers), relay))
             elif found is not None:
                 heapq.heappush(busy, (self.now + self.case.relays[relay].seconds_each, *found))
-        return last - NOW.timestamp()
+        return last - self.case.now.timestamp()
 
     def _begin(self, relay: str) -> tuple[str, str, str | None, str | None, str] | float | None:
         carrier = self.case.relays[relay]
@@ -161,6 +162,16 @@ CASES = {
     ),
     "sending hours": Case(
         {"mine": [("r", None, 1500)]}, {"r": Carrier((Window(M, 2),))}, hours={"mine": OFFICE}
+    ),
+    "a statutory holiday and the Saturday worked for it": Case(
+        {"mine": [("r", None, 900)]},
+        {"r": Carrier((Window(M, 1),))},
+        hours={"mine": Hours(time(9), time(12), frozenset(), SHANGHAI, Calendar.CHINA)},
+        now=datetime(2026, 9, 29, 2, tzinfo=UTC),
+    ),
+    "a parked relay beside one that goes on": Case(
+        {"mine": [("a", None, 100), ("b", None, 300)]},
+        {"a": Carrier((Window(M, 10),), closed_for=2400.0), "b": Carrier((Window(M, 10),))},
     ),
     "a limited domain": Case(
         {"mine": [("r", "qq", 300), ("r", None, 900)]},

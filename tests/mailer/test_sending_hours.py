@@ -67,8 +67,11 @@ def test_the_state_councils_calendar_says_which_days_are_worked(day: date, is_op
 
 def test_a_year_that_is_not_known_has_ordinary_weeks_and_says_so() -> None:
     year = next(year for year in range(2027, 2100) if not knows(year))
-    first_of_may = date(year, 5, 1)
-    assert CHINA.is_open_on(first_of_may) is (first_of_may.weekday() < 5)
+    for month in range(1, 13):
+        day = date(year, month, 10)
+        assert CHINA.is_open_on(day) is (day.weekday() < 5)
+    for day in (date(year, 1, 1), date(year, 5, 1), date(year, 5, 2), date(year, 10, 3)):
+        assert not CHINA.is_open_on(day), "the law names the day"
     assert CHINA.unknown_years(at(f"{year - 1}-12-30"), at(f"{year}-01-02")) == [year]
     assert CHINA.unknown_years(at("2026-11-24"), at("2026-12-30")) == []
     assert OFFICE.unknown_years(at(f"{year}-01-01"), at(f"{year}-02-01")) == []
