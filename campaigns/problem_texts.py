@@ -5,6 +5,7 @@ The keys are its kinds and the parameters are its own; a test keeps the Chinese 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +63,7 @@ REJECTS: Mapping[RejectKind, Promise] = {
     ),
 }
 
-# What a rejection adds (WorkbookRejected.detail), where it is no number and no name.
+# What a rejection adds (WorkbookRejected.detail).
 DETAILS = (
     gettext_noop("HTML 有错"),
     gettext_noop("内部的 XML 有错"),
@@ -101,7 +102,30 @@ DETAILS = (
     gettext_noop("处理它要用的内存过多"),
     gettext_noop("XML 电子表格 2003"),
     gettext_noop("网页归档（mht）"),
+    gettext_noop("PDF 文件"),
+    gettext_noop("图片"),
+    gettext_noop("程序"),
+    gettext_noop("压缩包"),
+    gettext_noop("RTF 文档"),
 )
+# Those that hold a number or a piece of the file, by the sentence around it.
+_FILLED = (
+    gettext_noop("文件有 {size} MB"),
+    gettext_noop("内含 {number} 个部分"),
+    gettext_noop("压缩比 {ratio} 倍"),
+    gettext_noop("解压后有 {size} MB"),
+    gettext_noop("第 {row} 行有 {number} 列"),
+    gettext_noop("工作表“{sheet}”里没有数据"),
+    gettext_noop("单元格位置“{cell}”不对"),
+    gettext_noop("单元格位置 {cell} 超出 Excel 的范围"),
+    gettext_noop("声称有 {number} 列"),
+    gettext_noop("第 {row} 行的单元格顺序不对"),
+    gettext_noop("数字“{text}”不对"),
+)
+FILLED = {
+    sentence: re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.*)", re.escape(sentence)), re.DOTALL)
+    for sentence in _FILLED
+}
 
 # The reasons that stand in a problem's parameters, by the code that findings carry (`why`).
 REASONS: Mapping[str, Promise] = {
@@ -183,9 +207,17 @@ def problem_sentence(problem: Mapping[str, Any]) -> str:
 def reject_sentence(kind: str, detail: str, text: str = "") -> str:
     """Why nothing could be read; `text` is the stored sentence, for a kind that is not known here."""
     try:
-        return str(REJECTS[RejectKind(kind)]).format(detail=gettext(detail) if detail else "")
+        return str(REJECTS[RejectKind(kind)]).format(detail=detail_words(detail))
     except (KeyError, ValueError):
         return text
+
+
+def detail_words(detail: str) -> str:
+    """A rejection's detail, which may also be a name of the file's own."""
+    for sentence, shape in FILLED.items():
+        if found := shape.fullmatch(detail):
+            return gettext(sentence).format(**found.groupdict())
+    return gettext(detail) if detail else ""
 
 
 def reason(why: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import ast
 import string
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ import pytest
 from django.utils import translation
 
 from campaigns import problem_texts
-from campaigns.workbooks import problems
+from campaigns.workbooks import containers, problems
 from campaigns.workbooks.problems import Problem, ProblemKind, RejectKind, WorkbookRejected
 
 
@@ -76,15 +76,37 @@ def test_braces_in_a_cell_are_no_placeholders() -> None:
     assert "{place.__class__}" in problem_texts.problem_sentence(problem.as_json())
 
 
+def _details() -> set[str]:
+    """Read from the pure package's own source: what it says beside a kind, with 7 for what is filled in."""
+    found = set(containers.NOT_WORKBOOKS.values())
+    for path in Path(problems.__file__).parent.glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "WorkbookRejected":
+                found.update(_said(word) for word in call.args[1:])
+    return set(filter(_is_chinese, found))
+
+
+def _is_chinese(text: str) -> bool:
+    return any("\u3400" <= letter <= "\u9fff" for letter in text)
+
+
+def _said(word: ast.expr) -> str:
+    if isinstance(word, ast.JoinedStr):
+        return "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "7" for part in word.values
+        )
+    return str(word.value) if isinstance(word, ast.Constant) else ""
+
+
 def test_every_detail_of_a_rejection_has_its_english() -> None:
-    """Read from the pure package's own source: what it says beside a kind, where that is fixed."""
-    package = Path(problems.__file__).parent
-    said = re.compile(r'RejectKind\.[A-Z_]+,\s*"([^"]*[\u3400-\u9fff][^"]*)"')
-    found = {
-        word
-        for path in package.glob("*.py")
-        for word in said.findall(path.read_text(encoding="utf-8"))
-    }
-    assert found
+    details = _details()
+    assert {"压缩比 7 倍", "压缩数据有错", "图片"} <= details
     with translation.override("en"):
-        assert {word for word in found if translation.gettext(word) == word} == set()
+        said = {detail: problem_texts.detail_words(detail) for detail in details}
+    assert {d: text for d, text in said.items() if _is_chinese(text) or "{" in text} == {}
+    assert all("7" in text for detail, text in said.items() if "7" in detail)
+
+
+def test_a_sheet_may_be_called_anything_in_a_detail() -> None:
+    detail = "工作表“a{0}”\n里”里没有数据"
+    assert problem_texts.detail_words(detail) == detail

@@ -1,4 +1,7 @@
-"""SignInFailure: wrong passwords of the last minutes, which all web processes count together."""
+"""SignInFailure: wrong passwords of the last minutes, which all web processes count together.
+
+Those of protected workbooks (campaigns/pipeline/unlock.py) are counted here too, apart from all accounts.
+"""
 
 from __future__ import annotations
 

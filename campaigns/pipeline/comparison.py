@@ -23,7 +23,7 @@ from campaigns.models.signals import announce
 from campaigns.models.template import Kind
 from campaigns.models.workbook import ReadingState
 from campaigns.pipeline import figures, next_month
-from campaigns.pipeline.month_changes import Changes, Wanted, alone, by_address, compare
+from campaigns.pipeline.month_changes import Changes, Person, Wanted, alone, by_address, compare
 from campaigns.pipeline.month_people import left_out, of_deliveries, of_workbook, role
 
 LEASE = timedelta(minutes=10)
@@ -32,6 +32,8 @@ _MOST_TRIES = 3
 OFFERED = 24
 # In `counts`: it could not be made. Beside the kinds of month_changes.
 FAILED = "failed"
+# In `counts`: rows of either month that were damaged and take no part.
+UNREAD = "unread"
 
 
 def ask(
@@ -62,9 +64,6 @@ def ask(
         row.lease_until, row.ended_at, row.tries = None, None, 0
         row.sealed, row.counts = None, {}
         row.save()
-        # A file that was read before there were figures.
-        unsummed = Workbook.objects.filter(pk=campaign.workbook_id, sealed_figures=None)
-        unsummed.filter(data_key__destroyed_at=None).update(figures_due=True)
         announce("compare_months", row.pk)
     return row
 
@@ -172,13 +171,14 @@ def _made(row: Comparison, workbook: Workbook) -> dict[str, Any]:
     if not row.is_chosen and row.asked_by is not None:
         against = suggested(row.campaign, row.asked_by)
     extent, changes, more = _compared(row, workbook, against)
+    unread = sum(len(rows) for rows in more["unread"].values())
     content = {"people": changes.people, "largest": changes.largest, **more}
     return {
         "against": against,
         "workbook": workbook,
         "reading": workbook.reading,
         "extent": extent,
-        "counts": dict(changes.counts),
+        "counts": dict(changes.counts) | ({UNREAD: unread} if unread else {}),
         "sealed": workbook.data_key.seal_json(content),
     }
 
@@ -189,7 +189,8 @@ def _compared(
     now = of_workbook(workbook)
     money = [one["name"] for one in workbook.figures.get("columns", ()) if not one["percent"]]
     net = role(workbook, "net")
-    more: dict[str, Any] = {"choices": money, "net": net, "now": len(now)}
+    unread = {"now": _unread(now), "before": []}
+    more: dict[str, Any] = {"choices": money, "net": net, "now": len(now), "unread": unread}
     if against is None:
         return Extent.NOTHING, alone(now, Wanted(net, (), (), row.share)), more
     before, renamed = _before(against, workbook)
@@ -197,6 +198,7 @@ def _compared(
         old = of_deliveries(against)
         more["before"] = len(old)
         return Extent.ADDRESSES, by_address(old, now, Wanted(net, (), (), row.share)), more
+    unread["before"] = _unread(before)
     shared = {name for one in before for name in one.values}
     amounts = [name for name in money if name in shared]
     watched = [name for name in row.columns if name in amounts]
@@ -205,6 +207,10 @@ def _compared(
     more |= {"before": len(before), "watched": watched, "choices": amounts, "renamed": renamed}
     wanted = Wanted(net, watched, amounts, row.share)
     return Extent.FULL, compare(before, now, left_out(workbook), wanted), more
+
+
+def _unread(people: Iterable[Person]) -> list[int]:
+    return [one.row for one in people if one.is_unread]
 
 
 def _before(against: Campaign, workbook: Workbook) -> tuple[list[Any] | None, Mapping[str, str]]:

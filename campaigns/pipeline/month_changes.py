@@ -34,7 +34,10 @@ class Kind(StrEnum):
 
 @dataclass
 class Person:
-    """One row of one month: `values` by this month's column names; `source` finds its delivery."""
+    """One row of one month: `values` by this month's column names; `source` finds its delivery.
+
+    `is_unread`: its content was damaged, so that only row and addresses are known.
+    """
 
     row: int
     name: str
@@ -46,6 +49,7 @@ class Person:
     values: Mapping[str, str] = field(default_factory=dict)
     source: tuple[int, str] | None = None
     folded_name: str = ""
+    is_unread: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,9 +142,13 @@ def _in_turn(people: Iterable[Person], key: _Key) -> dict[Any, Person]:
 def compare(
     before: Sequence[Person], now: Sequence[Person], left: Sequence[Person], wanted: Wanted
 ) -> Changes:
-    """Everything that differs. `left`: people of now's sheet that are not sent anything."""
+    """Everything that differs. `left`: people of now's sheet that are not sent anything.
+
+    Of unread rows nothing is said, nor of who may be the person of such a row in the other month.
+    """
     changes = Changes()
-    same, gone, come = pairs(before, now)
+    same, gone, come = pairs(*(_read(people) for people in (before, now)))
+    gone, come = _apart(gone, now), _apart(come, before)
     absent = {id(old): new for old, new in pairs(gone, left)[0]}
     for old in gone:
         row = absent[id(old)].row if id(old) in absent else None
@@ -154,10 +162,20 @@ def compare(
     return changes
 
 
+def _read(people: Iterable[Person]) -> list[Person]:
+    return [one for one in people if not one.is_unread]
+
+
+def _apart(people: Iterable[Person], others: Iterable[Person]) -> list[Person]:
+    """Those whose address no unread row of the other month has."""
+    unread = {key for other in others if other.is_unread for key in other.keys}
+    return [one for one in people if not one.keys & unread]
+
+
 def alone(now: Sequence[Person], wanted: Wanted) -> Changes:
     """What can be said of a month without the one before."""
     changes = Changes()
-    for one in now:
+    for one in _read(now):
         if kinds := _not_positive(one, wanted):
             changes.say(kinds, {**_entry(None, one), "net": one.values.get(wanted.net or "", "")})
     return changes

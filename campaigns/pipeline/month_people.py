@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from campaigns.models import Campaign, Delivery, Workbook
+from campaigns.models import Campaign, Delivery, Workbook, WorkbookRow
+from campaigns.models.content import ContentDestroyed
 from campaigns.models.delivery import DeliveryPurpose
 from campaigns.pipeline.match_addresses import folded
 from campaigns.pipeline.month_changes import Person
@@ -67,19 +68,31 @@ def of_workbook(
     campaign: Campaign | None = None,
     renamed: Mapping[str, str] | None = None,
 ) -> list[Person]:
-    """One a row of the sheet, with all its addresses. Raises ContentDestroyed."""
+    """One a row of the sheet, with all its addresses; of a row that was damaged only these are known.
+
+    Raises ContentDestroyed where no row can be opened any more.
+    """
     columns = _Columns(workbook, renamed or {})
     people: list[Person] = []
     rows = workbook.rows.only("workbook", "number", "part", "address", "address_key", "sealed")
     for row in rows.iterator(chunk_size=CHUNK):
         if not people or people[-1].row != row.number:
-            opened = workbook.data_key.open_json(row.sealed)
-            one = columns.person(row.number, str(opened.get("name") or ""), opened["values"])
+            one = _opened(workbook, row, columns)
             one.pk, one.address = row.pk, row.address
             one.source = (campaign.pk, f"r{row.number}.{row.part}") if campaign else None
             people.append(one)
         people[-1].keys.add(row.address_key)
     return people
+
+
+def _opened(workbook: Workbook, row: WorkbookRow, columns: _Columns) -> Person:
+    try:
+        opened = workbook.data_key.open_json(row.sealed)
+    except ContentDestroyed:
+        if workbook.is_destroyed:
+            raise
+        return Person(row=row.number, name="", is_unread=True)
+    return columns.person(row.number, str(opened.get("name") or ""), opened["values"])
 
 
 def left_out(workbook: Workbook) -> list[Person]:

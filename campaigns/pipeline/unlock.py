@@ -6,15 +6,21 @@ The password is given to a child process once and remembered by nobody.
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 
 from django.db import transaction
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
+from accounts.models import SignInFailure, User
 from campaigns.models import Workbook, WorkbookFile
 from campaigns.models.signals import announce
 from campaigns.models.workbook import ReadingState
 from campaigns.workbooks.file_child import unlock as unlocked
 from campaigns.workbooks.problems import RejectKind, WorkbookRejected
 
+# Wrong passwords of one user, of whichever workbooks.
+MOST, WINDOW = 10, timedelta(minutes=15)
 LOCKED = (RejectKind.PASSWORD, RejectKind.WRONG_PASSWORD)
 
 
@@ -32,17 +38,23 @@ def is_locked(workbook: Workbook) -> bool:
     return workbook.state == ReadingState.REJECTED and workbook.reject_kind in LOCKED
 
 
-def unlock(workbook: Workbook, password: str) -> bool:
+class TooManyTries(Exception):
+    """Nothing was tried: the user was wrong MOST times within WINDOW."""
+
+
+def unlock(workbook: Workbook, password: str, user: User) -> bool:
     """Stores the file without its password and asks for its reading; False if it is not locked (any
-    more). Raises NotUnlocked."""
+    more). Raises NotUnlocked and TooManyTries."""
     if not is_locked(workbook):
         return False
+    attempt = _counted(user)
     file = WorkbookFile.objects.get(workbook=workbook)
     key = workbook.data_key
     try:
         plain = unlocked(key.open(file.sealed), password)
     except WorkbookRejected as rejected:
         raise NotUnlocked(rejected) from None
+    SignInFailure.objects.filter(account=attempt.account).delete()
     sealed = key.seal(plain)
     with transaction.atomic():
         mine = Workbook.objects.filter(
@@ -62,3 +74,15 @@ def unlock(workbook: Workbook, password: str) -> bool:
             WorkbookFile.objects.filter(pk=file.pk).update(sealed=sealed)
             announce("read_workbook", workbook.pk)
     return bool(mine)
+
+
+def _counted(user: User) -> SignInFailure:
+    """This try, counted as wrong before it is judged, so that parallel ones cannot slip by."""
+    key = salted_hmac("campaigns.unlock", str(user.pk), algorithm="sha256").hexdigest()
+    tries = SignInFailure.objects.filter(account=key, at__gt=timezone.now() - WINDOW)
+    if tries.count() >= MOST:
+        raise TooManyTries
+    attempt = SignInFailure.objects.create(account=key, network="workbook")
+    if tries.count() > MOST:
+        raise TooManyTries
+    return attempt

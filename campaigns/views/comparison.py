@@ -91,6 +91,7 @@ def campaign_comparison(request: HttpRequest, pk: int) -> HttpResponse:
         "page": page,
         "people": _people(campaign, page.object_list, share=row.share if row else 0),
         "capped": LISTED if any(one["number"] > LISTED for one in context["kinds"]) else 0,
+        "unread": found.get("unread", {}),
         "renamed": found.get("renamed", {}),
         "form": _form(request, campaign, row, found),
         "before": found.get("before", 0),
@@ -179,6 +180,7 @@ def _standing(request: HttpRequest, campaign: Campaign, row: Comparison | None) 
         "destroyed": bool(against and against.workbook and against.workbook.is_destroyed),
         "open": row is not None and comparison.visible_to(row, request.user),
         "gone": row is not None and current and row.sealed is None and not counts.get("failed"),
+        "unread_number": counts.get(comparison.UNREAD, 0),
         "kinds": [{**one, "width": 100 * one["number"] // top or 1} for one in kinds],
         "may_act": right_for(campaign.kind) in request.rights,
     }

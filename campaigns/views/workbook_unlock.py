@@ -25,11 +25,17 @@ def workbook_unlock(request: HttpRequest, pk: int) -> HttpResponse:
     form = PasswordForm(request.POST)
     if form.is_valid():
         try:
-            if not unlock.unlock(workbook, form.cleaned_data["password"]):
+            if not unlock.unlock(workbook, form.cleaned_data["password"], request.user):
                 messages.error(request, _("这个工作簿不需要密码，或已经有人打开了它。"))
             return redirect("campaigns:workbook", pk)
         except unlock.NotUnlocked as refused:
             form.add_error("password", _words(refused))
+        except unlock.TooManyTries:
+            minutes = int(unlock.WINDOW.total_seconds() // 60)
+            form.add_error(
+                "password",
+                _("密码错误的次数过多，请 %(minutes)d 分钟后再试。") % {"minutes": minutes},
+            )
     return show(request, workbook, unlocking=form)
 
 

@@ -18,7 +18,7 @@ from campaigns.workbooks.xlsx import XlsxSource
 
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 _ODS_TYPE = b"application/vnd.oasis.opendocument.spreadsheet"
-_NOT_WORKBOOKS = {
+NOT_WORKBOOKS = {
     b"%PDF": "PDF 文件", b"\x89PNG": "图片", b"\xff\xd8\xff": "图片", b"GIF8": "图片", b"MZ": "程序",
     b"\x7fELF": "程序", b"Rar!": "压缩包", b"7z\xbc\xaf": "压缩包", b"\x1f\x8b": "压缩包", b"{\\rtf": "RTF 文档",
 }  # fmt: skip
@@ -62,7 +62,7 @@ def _open(file: IO[bytes], size: int, limits: Limits, password: str | None) -> S
         return _open_zip(file, limits)
     if head.startswith(_OLE):
         return _open_ole(_whole(file), limits, password)
-    for magic, what in _NOT_WORKBOOKS.items():
+    for magic, what in NOT_WORKBOOKS.items():
         if head.startswith(magic):
             raise WorkbookRejected(RejectKind.NOT_A_WORKBOOK, what)
     if head[:1] == b"\x09" and head[1:2] in (b"\x00", b"\x02", b"\x04", b"\x08"):

@@ -42,7 +42,7 @@ def hr(scene: Scene) -> User:
 
 
 def month(scene: Scene, hr: User, rows: Sequence[Any], name: str, **fields: Any) -> Campaign:
-    workbook = scene.workbook(hr, rows=rows, columns=COLUMNS)
+    workbook = scene.workbook(hr, rows=rows, columns=COLUMNS, figures_due=True)
     return scene.payslips(hr, workbook=workbook, name=name, **fields)
 
 
@@ -234,3 +234,29 @@ def test_who_may_not_read_what_completed_last_month_may_not_read_the_comparison(
     assert not comparison.visible_to(row, hr)
     ContentGrant.objects.create(team=scene.team, user=hr, campaign=rest)
     assert comparison.visible_to(row, hr)
+
+
+def damaged(campaign: Campaign, number: int) -> None:
+    row = campaign.workbook.rows.get(number=number)
+    row.sealed = bytes(row.sealed)[:-1] + b"?"
+    row.save()
+
+
+def test_a_damaged_row_is_named_and_the_others_are_compared(scene: Scene, hr: User) -> None:
+    last, campaign = october(scene, hr), month(scene, hr, NOVEMBER, "11 月工资条")
+    damaged(last, 2)
+    row, found = made(campaign, hr)
+    assert found["unread"] == {"before": [2], "now": []}
+    assert row.counts["unread"] == 1
+    assert of_kind(found, "new") == ["钱七"], "王小明 may be the person of the damaged row"
+    assert (of_kind(found, "missing"), of_kind(found, "changed")) == (["赵六"], ["韩梅梅"])
+
+
+def test_a_damaged_row_of_this_month_is_named_too(scene: Scene, hr: User) -> None:
+    october(scene, hr)
+    campaign = month(scene, hr, NOVEMBER, "11 月工资条")
+    damaged(campaign, 2)
+    row, found = made(campaign, hr)
+    assert found["unread"] == {"before": [], "now": [2]}
+    assert of_kind(found, "missing") == ["赵六"]
+    assert "failed" not in row.counts

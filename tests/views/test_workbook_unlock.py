@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.test import Client
+from django.utils import timezone
 
-from accounts.models import Role, User
-from campaigns.models import Workbook, WorkbookFile
+from accounts.models import Role, SignInFailure, User
+from campaigns.models import ContentGrant, Workbook, WorkbookFile
 from campaigns.models.workbook import ReadingState
 from campaigns.pipeline import load
 from campaigns.pipeline import unlock as unlocking
+from campaigns.workbooks.problems import RejectKind, WorkbookRejected
 from tests.views.scene import Scene
 from tests.views.workbook_pages import CORPUS, again, page, text, uploaded
 
@@ -82,3 +84,35 @@ def test_a_failure_while_unlocking_names_no_password(
 def test_who_has_no_grant_cannot_unlock(client: Client, scene: Scene) -> None:
     workbook = uploaded(client, LOCKED)
     assert unlock(scene.client(Role.HR), workbook, PASSWORD).status_code == 403
+
+
+def test_who_types_too_many_wrong_passwords_waits(
+    client: Client, scene: Scene, hr: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def judged(_data: bytes, password: str) -> bytes:
+        tried.append(password)
+        raise WorkbookRejected(RejectKind.WRONG_PASSWORD)
+
+    monkeypatch.setattr(unlocking, "unlocked", judged)
+    workbooks = [uploaded(client, LOCKED), uploaded(client, LOCKED)]
+    for number in range(unlocking.MOST):
+        assert "密码不对" in text(unlock(client, workbooks[number % 2], WRONG))
+    refused = unlock(client, workbooks[0], PASSWORD)
+    assert (refused.status_code, "请 15 分钟后再试" in text(refused)) == (422, True)
+    assert len(tried) == unlocking.MOST
+    colleague = scene.user(Role.HR)
+    for workbook in workbooks:
+        ContentGrant.objects.create(team=scene.team, user=colleague, workbook=workbook)
+    assert "密码不对" in text(unlock(scene.client(user=colleague), workbooks[0], WRONG))
+    SignInFailure.objects.update(at=timezone.now() - unlocking.WINDOW)
+    assert "密码不对" in text(unlock(client, workbooks[0], WRONG))
+
+
+def test_the_right_password_forgets_the_wrong_ones(client: Client) -> None:
+    workbook = uploaded(client, LOCKED)
+    unlock(client, workbook, WRONG)
+    assert SignInFailure.objects.count() == 1
+    unlock(client, workbook, PASSWORD)
+    assert not SignInFailure.objects.exists()
