@@ -17,12 +17,21 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from campaigns.workbooks.blocks import Block, BlockWriter
 from campaigns.workbooks.grid import Tick
 from campaigns.workbooks.problems import Problem, ProblemKind, RejectKind, WorkbookRejected
 from campaigns.workbooks.reader import read_rows
-from campaigns.workbooks.results import Choices, ColumnTotal, Limits, Reading, ReadRow, SentRow
+from campaigns.workbooks.results import (
+    Choices,
+    Columns,
+    ColumnTotal,
+    Limits,
+    Reading,
+    ReadRow,
+    SentRow,
+)
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PLAIN = (
@@ -33,6 +42,7 @@ _PLAIN = (
 
 
 Take = Callable[[SentRow], None]
+TakeBlock = Callable[[Block], None]
 #: So much of what the child has found may lie between us: neither waits for the other all the time.
 _PIPE_BYTES = 1 << 20
 
@@ -54,7 +64,7 @@ def read_in_child(
     limits = limits or Limits()
     request = _request(path, sheet, choices, limits) | {"password": password}
     with _child(limits) as child:
-        reading = _converse(child, request, progress, lambda row: rows.append(row.opened()))
+        reading = _converse(child, request, progress, take=lambda row: rows.append(row.opened()))
     return replace(reading, rows=rows)
 
 
@@ -73,7 +83,23 @@ def rows_from_child(
     """
     limits = limits or Limits()
     with _child(limits) as child:
-        return _converse(child, _request(path, sheet, choices, limits), progress, take)
+        return _converse(child, _request(path, sheet, choices, limits), progress, take=take)
+
+
+def blocks_from_child(
+    path: Path,
+    take: TakeBlock,
+    *,
+    sheet: str | None = None,
+    choices: Choices | None = None,
+    limits: Limits | None = None,
+    progress: Tick | None = None,
+) -> Reading:
+    """Like `rows_from_child`, with a list's recipients by the hundred."""
+    limits = limits or Limits()
+    request = _request(path, sheet, choices, limits) | {"blocks": True}
+    with _child(limits) as child:
+        return _converse(child, request, progress, take_block=take)
 
 
 def _request(
@@ -83,6 +109,7 @@ def _request(
         "path": str(path.resolve()),
         "sheet": sheet,
         "password": None,
+        "blocks": False,
         "choices": (choices or Choices()).as_json(),
         "limits": asdict(limits),
     }
@@ -121,7 +148,12 @@ def environment() -> dict[str, str]:
 
 
 def _converse(
-    child: subprocess.Popen[bytes], request: dict[str, Any], progress: Tick | None, take: Take
+    child: subprocess.Popen[bytes],
+    request: dict[str, Any],
+    progress: Tick | None,
+    *,
+    take: Take | None = None,
+    take_block: TakeBlock | None = None,
 ) -> Reading:
     if child.stdin is None or child.stdout is None:
         raise ValueError("the child has no pipes")
@@ -130,7 +162,14 @@ def _converse(
     for line in child.stdout:
         if not line.endswith(b"\n"):
             break  # killed in the middle of a line
-        if not line.startswith(b"{"):
+        if take_block is not None and line.startswith(b"#"):
+            number, count, *sizes = map(int, line[1:].split())
+            keys, content = (child.stdout.read(size) for size in sizes)
+            if len(content) < sizes[1]:
+                break
+            take_block(Block(number, count, keys, content))
+            continue
+        if take is not None and not line.startswith(b"{"):
             take(SentRow.from_line(line))
             continue
         message = json.loads(line)
@@ -154,45 +193,59 @@ def _reading_from(data: dict[str, Any]) -> Reading:
     return Reading(rows=[], problems=problems, totals=totals, **plain)
 
 
+class _Answer:
+    """What the child says, in lines; a block's keys and content follow its line as they are."""
+
+    def __init__(self, out: BinaryIO, *, blocks: bool) -> None:
+        self._out = out
+        self._blocks = BlockWriter(self._put) if blocks else None
+
+    def say(self, message: dict[str, Any]) -> None:
+        self._out.write(json.dumps(message, ensure_ascii=True).encode() + b"\n")
+
+    def taker(self, columns: Columns) -> Callable[[ReadRow], object]:
+        if self._blocks is not None:
+            return self._blocks.begin(columns)
+        return lambda row: self._out.write(row.as_line())
+
+    def _put(self, block: Block) -> None:
+        number, count, keys, content = block
+        self._out.write(b"#%d %d %d %d\n" % (number, count, len(keys), len(content)))
+        self._out.write(keys + content)
+
+    def end(self, reading: Reading) -> None:
+        if self._blocks is not None:
+            self._blocks.flush()
+        _tell(reading, self.say)
+
+
 def main() -> None:
     """The child: one request from stdin, its answer in lines on stdout."""
     request = json.loads(sys.stdin.buffer.readline())
     limits = Limits(**request["limits"])
     limit_myself(limits)
-
-    out = sys.stdout.buffer
-
-    def say(message: dict[str, Any]) -> None:
-        out.write(json.dumps(message, ensure_ascii=True).encode() + b"\n")
-
-    def take(row: ReadRow) -> None:
-        out.write(row.as_line())
-
+    answer = _Answer(sys.stdout.buffer, blocks=request["blocks"])
     # A short life that makes a million small objects and no cycles: looking for those costs a fifth.
     gc.disable()
     try:
         reading = read_rows(
             Path(request["path"]),
-            take,
+            answer.taker,
             sheet=request["sheet"],
             password=request["password"],
             choices=Choices.from_json(request["choices"]),
-            progress=_every_percent(say),
+            progress=_every_percent(answer.say),
             limits=limits,
         )
     except WorkbookRejected as error:
-        say({"rejected": error.kind.value, "detail": error.detail})
+        answer.say({"rejected": error.kind.value, "detail": error.detail})
     except (MemoryError, RecursionError):
-        say({"rejected": RejectKind.SIZE.value, "detail": "读取它要用的内存过多"})
+        answer.say({"rejected": RejectKind.SIZE.value, "detail": "读取它要用的内存过多"})
     except Exception as error:  # the last wall: a damaged file must never become a traceback
-        say(
-            {
-                "rejected": RejectKind.DAMAGED.value,
-                "detail": f"内容不合规范，{type(error).__name__}",
-            }
-        )
+        detail = f"内容不合规范，{type(error).__name__}"
+        answer.say({"rejected": RejectKind.DAMAGED.value, "detail": detail})
     else:
-        _tell(reading, say)
+        answer.end(reading)
     sys.stdout.flush()
 
 

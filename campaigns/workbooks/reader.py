@@ -9,10 +9,12 @@ from pathlib import Path
 from campaigns.workbooks.containers import Source, open_source
 from campaigns.workbooks.grid import Tick
 from campaigns.workbooks.problems import Problem, ProblemKind, RejectKind, WorkbookRejected
-from campaigns.workbooks.results import Choices, Limits, Reading, ReadRow
+from campaigns.workbooks.results import Choices, Columns, Limits, Reading, ReadRow
 from campaigns.workbooks.sheet_reading import SheetReading, hidden_names, hidden_sheets, visible
 
-Take = Callable[[ReadRow], None]
+Take = Callable[[ReadRow], object]
+#: Told the columns, it says who takes the recipients.
+Taker = Callable[[Columns], Take]
 #: Of a thousand, how far the bar has come when the sheet is in memory; its rows are the rest.
 _LOADED = 600
 
@@ -29,7 +31,7 @@ def read(
     """Reads a workbook whole; see `read_rows`."""
     rows: list[ReadRow] = []
     reading = read_rows(
-        path, rows.append, sheet=sheet, password=password, choices=choices, progress=progress,
+        path, lambda _columns: rows.append, sheet=sheet, password=password, choices=choices, progress=progress,
         limits=limits,
     )  # fmt: skip
     return replace(reading, rows=rows)
@@ -37,7 +39,7 @@ def read(
 
 def read_rows(
     path: Path,
-    take: Take,
+    taker: Taker,
     *,
     sheet: str | None = None,
     password: str | None = None,
@@ -45,7 +47,7 @@ def read_rows(
     progress: Tick | None = None,
     limits: Limits | None = None,
 ) -> Reading:
-    """Gives each recipient to `take` and returns what else was found; `progress` hears thousandths.
+    """Gives each recipient to whom `taker` names and returns what else was found; `progress` hears thousandths.
 
     Raises WorkbookRejected when nothing can be read. Run it in a child process (child.py) where the
     file comes from outside.
@@ -64,6 +66,7 @@ def read_rows(
             raise WorkbookRejected(RejectKind.UNKNOWN_SHEET, sheet)
         if found is None:
             return _to_choose(source)
+        take = taker(found.columns)
         for row in found.rows(_part(progress, _LOADED, 1000)):
             take(row)
         if progress:

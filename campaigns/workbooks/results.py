@@ -66,6 +66,19 @@ class Choices:
         )
 
 
+class Columns(NamedTuple):
+    """A list's columns by name, and which of them are the address and the name (indexes or None)."""
+
+    names: tuple[str, ...]
+    address: int | None
+    name: int | None
+
+    @property
+    def others(self) -> list[int]:
+        """The columns that become attributes."""
+        return [at for at in range(len(self.names)) if at not in (self.address, self.name)]
+
+
 class ReadRow(NamedTuple):
     """One recipient: the sheet's row, which address of its cell (from 1), and what each column shows.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from decimal import Decimal
 
 from campaigns.workbooks import words
@@ -145,31 +145,43 @@ def _ends_label(text: str) -> bool:
 
 
 class TotalChecker:
-    """Adds up the numeric columns and compares them with the sheet's own total rows."""
+    """Adds up the numeric columns and compares them with the sheet's own total rows.
+
+    A column is looked at when somebody asks for its sum: hardly any of a long list ever is.
+    """
 
     def __init__(self, header: Header) -> None:
         self._columns = header.indexes
+        self._rows: list[SheetRow] = []
+        #: One more person's row.
+        self.add = self._rows.append
         self._all = {c: array("d") for c in header.indexes}
+        #: How many rows `_all` has of a column; a column that showed anything but numbers has no more.
+        self._seen = dict.fromkeys(header.indexes, 0)
+        self._not_numeric: set[int] = set()
         self._group_from = dict.fromkeys(header.indexes, 0)
         self._hidden: dict[int, float] = dict.fromkeys(header.indexes, 0.0)
         self._shown: dict[int, str] = {}
-        self._not_numeric: set[int] = set()
-        #: The columns that have shown nothing but numbers so far.
-        self._numeric = list(header.indexes)
 
-    def add(self, row: SheetRow) -> None:
-        texts, numbers = row.texts, row.numbers or ()
-        for column in tuple(self._numeric):
-            if column < len(numbers) and (number := numbers[column]) == number:
-                self._all[column].append(number)
+    def _numbers(self, column: int) -> array[float]:
+        """What the rows so far have in a column; empty where that is not numbers alone."""
+        values, seen = self._all[column], self._seen[column]
+        if column in self._not_numeric:
+            return array("d")
+        self._seen[column] = len(self._rows)
+        for row in self._rows[seen:] if seen else self._rows:
+            numbers = row.numbers
+            if numbers and column < len(numbers) and (number := numbers[column]) == number:
+                values.append(number)
                 continue
-            text = texts[column] if column < len(texts) else ""
+            text = row.text(column)
             value = number_in(text) if text else None
             if value is not None:
-                self._all[column].append(value)
+                values.append(value)
             elif text.strip() not in ("", "-", "—", "/"):
                 self._not_numeric.add(column)
-                self._numeric.remove(column)
+                return array("d")
+        return values
 
     def add_hidden(self, row: SheetRow) -> None:
         for column in self._columns:
@@ -180,10 +192,9 @@ class TotalChecker:
         differing = []
         for column in self._columns:
             total = row.value(column)
-            rows = self._all[column]
-            if kind == "subtotal":
-                rows = rows[self._group_from[column] :]
-            if total is None or not rows or column in self._not_numeric:
+            if total is None or not (rows := self._numbers(column)):
+                continue
+            if kind == "subtotal" and not (rows := rows[self._group_from[column] :]):
                 continue
             if kind == "total":
                 self._shown[column] = row.text(column)
@@ -191,15 +202,16 @@ class TotalChecker:
             if not any(_close(total, s) for s in (computed, computed + self._hidden[column])):
                 differing.append((column, row.text(column), _plain(computed)))
         if kind == "subtotal":
-            self._group_from = {c: len(self._all[c]) for c in self._columns}
+            self._group_from = {c: len(self._numbers(c)) for c in self._columns}
         return differing
 
-    def totals(self) -> dict[int, ColumnTotal]:
-        """By sheet column, for the columns that hold numbers alone."""
+    def totals(self, wanted: Container[int]) -> dict[int, ColumnTotal]:
+        """By sheet column, for the columns that hold numbers alone: the wanted, and those with a total."""
+        asked = [c for c in self._columns if c in wanted or self._shown.get(c)]
         return {
             column: ColumnTotal(self._shown.get(column), _plain(math.fsum(values)))
-            for column, values in self._all.items()
-            if values and column not in self._not_numeric
+            for column in asked
+            if (values := self._numbers(column))
         }
 
 

@@ -21,7 +21,7 @@ from campaigns.workbooks.problems import (
     WorkbookRejected,
     column_letter,
 )
-from campaigns.workbooks.results import Choices, Reading, ReadRow
+from campaigns.workbooks.results import Choices, Columns, Reading, ReadRow
 from campaigns.workbooks.rows import RowSorter, TotalChecker
 
 _ROWS_A_TICK = 500
@@ -82,6 +82,18 @@ class SheetReading:
     @property
     def has_data(self) -> bool:
         return bool(self._ahead or self._people)
+
+    @property
+    def columns(self) -> Columns:
+        """None at all where there is no header."""
+        if self.header is None:
+            return Columns((), None, None)
+        place = {column: at for at, column in enumerate(self.header.indexes)}
+        address, name = (
+            None if column is None else place.get(column)
+            for column in (self.header.address, self.header.name)
+        )
+        return Columns(tuple(self.header.names), address, name)
 
     def rows(self, tick: Tick | None = None) -> Iterator[ReadRow]:
         """The recipients, once; `tick` hears (rows of the sheet done, rows of the sheet)."""
@@ -248,11 +260,12 @@ class SheetReading:
         header = self.header
         if header is None:
             raise WorkbookRejected(RejectKind.EMPTY, "没有找到表头和数据行")
-        place = {column: at for at, column in enumerate(header.indexes)}
+        columns = self.columns
         duplicates = self._find_duplicates(header)
         hidden_columns = self._find_hidden(header)
         self._say_what_is_missing(header)
-        totals = self._totals.totals()
+        names = dict(zip(header.indexes, header.names, strict=True))
+        totals = self._totals.totals([c for c in names if words.is_summable(names[c])])
         return Reading(
             outcome="import-with-errors" if self._unreadable else "import",
             sheet=self._sheet.name,
@@ -263,21 +276,17 @@ class SheetReading:
                 "columns": hidden_columns,
             },
             header_rows=list(header.rows),
-            columns=list(header.names),
+            columns=list(columns.names),
             rows=[],
             invalid=self._invalid,
             duplicates=duplicates,
             skipped_rows=self._skipped,
             problems=self._problems + hidden_sheets(self._source, self._sheet.name),
-            address_column=place.get(header.address) if header.address is not None else None,
-            name_column=place.get(header.name) if header.name is not None else None,
+            address_column=columns.address,
+            name_column=columns.name,
             letters=[column_letter(c) for c in header.indexes],
             suggestions=_suggestions(header),
-            totals={
-                header.names[place[c]]: total
-                for c, total in totals.items()
-                if total.shown or words.is_summable(header.names[place[c]])
-            },
+            totals={names[column]: total for column, total in totals.items()},
             first_rows=self._first_rows.as_json({row["row"] for row in self._skipped}),
             left_out=self._left_out.as_json(),
         )
