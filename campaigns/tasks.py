@@ -44,6 +44,7 @@ from campaigns.pipeline import (
     send,
     sending_hours,
     sweep,
+    unfold,
     webhook,
     work,
 )
@@ -108,30 +109,25 @@ def tick() -> None:
 
 def _hand_out_rows() -> None:
     """A task for each row that waits for a worker."""
-    for workbook_id in load.unread():
-        read_workbook.delay(workbook_id)
-    for workbook_id in import_contacts.waiting():
-        import_list.delay(workbook_id)
+    handed_out: tuple[tuple[Any, list[int]], ...] = (
+        (read_workbook, load.unread()),
+        (import_list, import_contacts.waiting()),
+        (read_enclosures, enclose.unread()),
+        (import_suppressed, import_suppressions.waiting()),
+        (unfold_rows, unfold.waiting()),
+        (make_returned_workbook, return_workbook.waiting()),
+        (sum_columns, figures.waiting()),
+        (compare_months, comparison.waiting()),
+        (run_probe, probe.waiting()),
+        (tell_channel, alert_tell.waiting()),
+        (fetch_token, oauth.due()),
+        (apply_bounce_rule, bounce_rules.waiting()),
+    )
+    for task, ids in handed_out:
+        for row_id in ids:
+            task.delay(row_id)
     if webhook.is_waiting():
         read_events.delay()
-    for archive_id in enclose.unread():
-        read_enclosures.delay(archive_id)
-    for import_id in import_suppressions.waiting():
-        import_suppressed.delay(import_id)
-    for returned_id in return_workbook.waiting():
-        make_returned_workbook.delay(returned_id)
-    for workbook_id in figures.waiting():
-        sum_columns.delay(workbook_id)
-    for comparison_id in comparison.waiting():
-        compare_months.delay(comparison_id)
-    for probe_id in probe.waiting():
-        run_probe.delay(probe_id)
-    for channel_id in alert_tell.waiting():
-        tell_channel.delay(channel_id)
-    for login_id in oauth.due():
-        fetch_token.delay(login_id)
-    for rule_id in bounce_rules.waiting():
-        apply_bounce_rule.delay(rule_id)
 
 
 @shared_task(name="campaigns.plan")
@@ -181,6 +177,11 @@ def import_list(workbook_id: int) -> None:
 @shared_task(name="campaigns.import_suppressions")
 def import_suppressed(import_id: int) -> None:
     import_suppressions.run(import_id)
+
+
+@shared_task(name="campaigns.unfold_rows")
+def unfold_rows(workbook_id: int) -> None:
+    unfold.run(workbook_id)
 
 
 @shared_task(name="campaigns.return_workbook")
@@ -300,6 +301,7 @@ _BY_KIND = {
     "read_events": read_events,
     "import_contacts": import_list,
     "import_suppressions": import_suppressed,
+    "unfold_rows": unfold_rows,
     "return_workbook": make_returned_workbook,
     "sum_columns": sum_columns,
     "compare_months": compare_months,

@@ -24,8 +24,10 @@ from campaigns.models import (
 )
 from campaigns.models.template import Kind
 from campaigns.models.workbook import Purpose, ReadingState
-from campaigns.pipeline import control, plan
+from campaigns.pipeline import blocks, control, plan
 from campaigns.pipeline.prepare import save_template
+from campaigns.workbooks.blocks import Block, BlockWriter
+from campaigns.workbooks.results import ReadRow
 
 COLUMNS = ("工号", "姓名", "邮箱", "应发/基本工资", "扣款/社保", "实发工资")
 LETTERS = "ABCDEF"
@@ -174,3 +176,19 @@ def launched(campaign: Campaign, user: User | None = None) -> Campaign:
 
 def long_ago() -> Any:
     return timezone.now() - timedelta(days=1)
+
+
+def fold(workbook: Workbook) -> Workbook:
+    """The same list as a reading stores it: its people in blocks."""
+    made: list[Block] = []
+    writer = BlockWriter(made.append)
+    take = writer.begin(blocks.columns_of(workbook))
+    for row in workbook.rows:
+        opened = workbook.data_key.open_json(row.sealed)
+        take(ReadRow(row.number, 1, row.address, opened["name"], tuple(opened["values"])))
+    writer.flush()
+    workbook.rows.delete()
+    workbook.readings_begun, workbook.folded = workbook.reading, True
+    workbook.save()
+    blocks.insert(workbook, made)
+    return workbook

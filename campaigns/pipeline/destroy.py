@@ -18,6 +18,7 @@ from campaigns.models import (
     EnclosureArchive,
     ReturnedWorkbook,
     Workbook,
+    WorkbookBlock,
     WorkbookFile,
     WorkbookRow,
 )
@@ -61,6 +62,7 @@ def destroy(workbook: Workbook) -> list[Campaign]:
             sheets=[],
             sheet="",
             import_list=None,
+            folded=False,
         )
     EnclosureArchive.objects.filter(campaign__workbook=workbook).delete()
     originals.destroy_with(workbook)
@@ -88,6 +90,7 @@ def _destroy_comparisons(workbook: Workbook) -> None:
 
 def _remove_rows(workbook: Workbook) -> None:
     size = 5000 if connection.vendor == "postgresql" else 500
+    WorkbookBlock.objects.filter(workbook=workbook).delete()
     rows = WorkbookRow.objects.filter(workbook=workbook)
     while found := list(rows.values_list("pk", flat=True)[:size]):
         with transaction.atomic():

@@ -7,23 +7,25 @@ adds nothing twice. Who unsubscribed stays unsubscribed, for a member that is th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from json.encoder import encode_basestring
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from campaigns.mailer.address import Mailbox
-from campaigns.models import ContactList, DataKey, Workbook
+from campaigns.models import ContactList, DataKey, Workbook, WorkbookRow
 from campaigns.models.content import ContentDestroyed
 from campaigns.models.signals import announce
 from campaigns.models.workbook import Purpose, ReadingState
-from campaigns.pipeline.write_members import Person, write
+from campaigns.pipeline.blocks import opened
+from campaigns.pipeline.commit_later import commit_later
+from campaigns.pipeline.write_members import lines_of, write, write_lines
+from campaigns.workbooks.blocks import PEOPLE, Person, people_in
 
 LEASE = timedelta(minutes=2)
 
@@ -67,13 +69,17 @@ def run(workbook_id: int) -> int:
     if not _waiting().filter(pk=workbook_id).update(import_lease_until=timezone.now() + LEASE):
         return 0
     workbook = Workbook.objects.select_related("data_key", "import_list").get(pk=workbook_id)
-    taken = 0
+    taken, new = 0, True
     try:
         for chunk in _chunks(workbook):
-            if not _take(workbook, chunk):
+            found = _take(workbook, chunk, new=new)
+            if found is None:
                 return taken
-            taken += chunk.count
-    except ContentDestroyed:  # before this or on the way: what was taken stays
+            taken, new = taken + chunk.count, found
+    except (
+        ContentDestroyed,
+        ContactList.DoesNotExist,
+    ):  # before this or on the way: what was taken stays
         Workbook.objects.filter(pk=workbook_id).update(import_list=None, import_lease_until=None)
         return taken
     Workbook.objects.filter(
@@ -82,64 +88,70 @@ def run(workbook_id: int) -> int:
     return taken
 
 
-class _Row(NamedTuple):
-    pk: int
-    address: str
-    key: str
-    sealed: bytes | memoryview
-
-
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """`last`: the pk of the last row; `people` as `_write` takes them."""
+    """`last`: the pk of the last row or block; `lines` as `write_lines` takes them."""
 
     last: int
     count: int
-    people: list[Person]
+    lines: bytes
+
+
+def _size() -> int:
+    """On SQLite no write lasts over 200 ms: the other writers wait for it."""
+    return 5_000 if connection.vendor == "postgresql" else 1_000
 
 
 def _chunks(workbook: Workbook) -> Iterator[_Chunk]:
-    """What is left, each chunk opened while the database still writes the one before."""
+    """What is left."""
+    following = _blocks if workbook.folded else _rows
+    after = workbook.import_after
+    while chunk := following(workbook, after, _size()):
+        yield chunk
+        after = chunk.last
+
+
+def _blocks(workbook: Workbook, after: int, size: int) -> _Chunk | None:
+    blocks = list(workbook.blocks.filter(pk__gt=after).order_by("pk")[: size // PEOPLE])
+    if not blocks:
+        return None
+    lines = b"".join([opened(workbook, block).lines for block in blocks])
+    keys = "".join([block.keys for block in blocks]).split()
+    if len(set(keys)) < len(keys):
+        lines = lines_of(_last_ones(people_in(lines)))
+    return _Chunk(blocks[-1].pk, sum(block.count for block in blocks), lines)
+
+
+def _last_ones(people: Iterable[Person]) -> list[Person]:
+    """One an address, the last row's: a statement may touch each contact once."""
+    return list({person.key: person for person in people}.values())
+
+
+def _rows(workbook: Workbook, after: int, size: int) -> _Chunk | None:
+    rows = list(
+        workbook.all_rows.filter(reading=workbook.reading, pk__gt=after).order_by("pk")[:size]
+    )
+    if not rows:
+        return None
     names = [column["name"] for column in workbook.columns]
     apart = (workbook.address_column, workbook.name_column)
     fields = [
         (at, f"{encode_basestring(name)}:") for at, name in enumerate(names) if at not in apart
     ]
-    opened: Future[_Chunk] | None = None
-    with ThreadPoolExecutor(max_workers=1) as opener:
-        after = workbook.import_after
-        while rows := _next_rows(workbook, after):
-            following = opener.submit(_opened, workbook.data_key, rows, fields)
-            after = rows[-1].pk
-            if opened is not None:
-                yield opened.result()
-            opened = following
-        if opened is not None:
-            yield opened.result()
+    people = _last_ones(_person(workbook.data_key, row, fields) for row in rows)
+    return _Chunk(rows[-1].pk, len(rows), lines_of(people))
 
 
-def _next_rows(workbook: Workbook, after: int) -> list[_Row]:
-    # SQLite: no write over 200 ms, the other writers wait for it.
-    size = 4_000 if connection.vendor == "postgresql" else 1000
-    rows = workbook.all_rows.filter(reading=workbook.reading, pk__gt=after).order_by("pk")
-    values = rows.values_list("pk", "address", "address_key", "sealed")
-    return [_Row(*row) for row in values[:size]]
-
-
-def _opened(key: DataKey, rows: list[_Row], fields: Sequence[tuple[int, str]]) -> _Chunk:
-    """One entry an address, the last row's: a statement may touch each contact once."""
-    people: dict[str, Person] = {}
-    contents = json.loads(b"[%s]" % b",".join([key.open(row.sealed) for row in rows]))
-    for row, content in zip(rows, contents, strict=True):
-        values = content["values"]
-        attributes = [
-            f"{name}{encode_basestring(value)}"
-            for at, name in fields
-            if (value := values[at]) is not None
-        ]
-        name = (content.get("name") or "").replace("\0", "")[:200]
-        people[row.key] = Person(row.address, row.key, name, _object(attributes))
-    return _Chunk(rows[-1].pk, len(rows), list(people.values()))
+def _person(key: DataKey, row: WorkbookRow, fields: Sequence[tuple[int, str]]) -> Person:
+    content = key.open_json(row.sealed)
+    values = content["values"]
+    attributes = [
+        f"{name}{encode_basestring(value)}"
+        for at, name in fields
+        if (value := values[at]) is not None
+    ]
+    name = (content.get("name") or "").replace("\0", "")[:200]
+    return Person(row.address, row.address_key, name, _object(attributes))
 
 
 def _object(members: list[str]) -> str:
@@ -151,9 +163,13 @@ def _object(members: list[str]) -> str:
     return json.dumps(clean, ensure_ascii=False)
 
 
-def _take(workbook: Workbook, chunk: _Chunk) -> bool:
-    """One chunk with its progress; False if another worker has gone on from here, or the list is gone."""
+def _take(workbook: Workbook, chunk: _Chunk, *, new: bool) -> bool | None:
+    """One chunk with its progress; None if another worker has gone on from here, or the list is gone.
+
+    With `new` nobody of it should be known; says whether nobody was.
+    """
     with transaction.atomic():
+        commit_later()  # what is lost with the server is taken again; the end waits for the disk
         mine = Workbook.objects.filter(
             pk=workbook.pk, import_list=workbook.import_list, import_after=workbook.import_after
         ).update(
@@ -161,11 +177,11 @@ def _take(workbook: Workbook, chunk: _Chunk) -> bool:
             import_done=F("import_done") + chunk.count,
             import_lease_until=timezone.now() + LEASE,
         )
-        if not mine:
-            return False
-        write(workbook.team_id, workbook.import_list_id, chunk.people)
+        if not mine or workbook.import_list_id is None:
+            return None
+        found = write_lines(workbook.team_id, workbook.import_list_id, chunk.lines, new=new)
     workbook.import_after = chunk.last
-    return True
+    return found
 
 
 def add(contact_list: ContactList, people: Mapping[str, Mailbox]) -> None:

@@ -7,6 +7,8 @@ stands.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,8 +18,11 @@ from django.utils import timezone
 
 from accounts.models import User
 from campaigns.models import ContactList, Suppression, SuppressionImport, Workbook
+from campaigns.models.content import ContentDestroyed
 from campaigns.models.signals import announce
 from campaigns.models.workbook import Purpose, ReadingState
+from campaigns.pipeline.blocks import opened
+from campaigns.workbooks.blocks import PEOPLE
 
 LEASE = timedelta(minutes=2)
 
@@ -43,6 +48,8 @@ def begin(
         return None
     try:
         with transaction.atomic():
+            # A list that is just being unfolded is so before this, or waits for it.
+            Workbook.objects.select_for_update().get(pk=workbook.pk)
             row = SuppressionImport.objects.create(
                 team_id=workbook.team_id,
                 workbook=workbook,
@@ -71,39 +78,65 @@ def run(import_id: int) -> int:
     """Does what is left of one import; how many rows this run took."""
     if not _waiting().filter(pk=import_id).update(lease_until=timezone.now() + LEASE):
         return 0
-    row = SuppressionImport.objects.select_related("workbook").get(pk=import_id)
+    row = SuppressionImport.objects.select_related("workbook__data_key").get(pk=import_id)
     taken = 0
-    while chunk := _next_rows(row):
-        if not _take(row, chunk):
-            return taken
-        taken += len(chunk)
+    with suppress(ContentDestroyed):  # before this or on the way: what was taken stays
+        while chunk := _following(row):
+            if not _take(row, chunk):
+                return taken
+            taken += chunk.count
     SuppressionImport.objects.filter(pk=import_id, after=row.after, ended_at=None).update(
         ended_at=timezone.now(), lease_until=None
     )
     return taken
 
 
-def _next_rows(row: SuppressionImport) -> list[tuple[int, str, str]]:
-    # SQLite: no write over 200 ms, the other writers wait for it.
-    size = 5_000 if connection.vendor == "postgresql" else 1_000
-    rows = row.workbook.all_rows.filter(reading=row.workbook.reading, pk__gt=row.after)
-    return list(rows.order_by("pk").values_list("pk", "address_key", "address")[:size])
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """`last`: the pk of the last row or block."""
+
+    last: int
+    count: int
+    addresses: dict[str, str]
 
 
-def _take(row: SuppressionImport, chunk: list[tuple[int, str, str]]) -> bool:
+def _size() -> int:
+    """On SQLite no write lasts over 200 ms: the other writers wait for it."""
+    return 5_000 if connection.vendor == "postgresql" else 1_000
+
+
+def _following(row: SuppressionImport) -> _Chunk | None:
+    workbook, size = row.workbook, _size()
+    if workbook.folded:
+        return _blocks(workbook, row.after, size // PEOPLE)
+    rows = workbook.all_rows.filter(reading=workbook.reading, pk__gt=row.after).order_by("pk")
+    found = list(rows.values_list("pk", "address_key", "address")[:size])
+    addresses = {key: address for _pk, key, address in found}
+    return _Chunk(found[-1][0], len(found), addresses) if found else None
+
+
+def _blocks(workbook: Workbook, after: int, most: int) -> _Chunk | None:
+    blocks = list(workbook.blocks.filter(pk__gt=after).order_by("pk")[:most])
+    if not blocks:
+        return None
+    people = [person for block in blocks for person in opened(workbook, block).people]
+    addresses = {person.key: person.address for person in people}
+    return _Chunk(blocks[-1].pk, len(people), addresses)
+
+
+def _take(row: SuppressionImport, chunk: _Chunk) -> bool:
     """One chunk with its progress; False if another worker has gone on from here."""
-    addresses = {key: address for _pk, key, address in chunk}
     with transaction.atomic():
         mine = SuppressionImport.objects.filter(pk=row.pk, after=row.after, ended_at=None).update(
-            after=chunk[-1][0],
-            done=F("done") + len(chunk),
+            after=chunk.last,
+            done=F("done") + chunk.count,
             lease_until=timezone.now() + LEASE,
         )
         if not mine:
             return False
-        added = _suppress(row, addresses)
+        added = _suppress(row, chunk.addresses)
         SuppressionImport.objects.filter(pk=row.pk).update(added=F("added") + added)
-    row.after = chunk[-1][0]
+    row.after = chunk.last
     return True
 
 

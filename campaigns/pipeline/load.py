@@ -35,7 +35,7 @@ from campaigns.pipeline.store_reading import (
     rejection,
     renew,
 )
-from campaigns.workbooks.child import rows_from_child
+from campaigns.workbooks.child import blocks_from_child, rows_from_child
 from campaigns.workbooks.problems import RejectKind, WorkbookRejected
 from campaigns.workbooks.reader import Choices, Reading
 from campaigns.workbooks.results import Limits
@@ -232,14 +232,15 @@ def _claim(workbook_id: int) -> Workbook | None:
 
 
 def _read_file(workbook: Workbook, path: Path, storing: Storing) -> Reading:
-    return rows_from_child(
-        path,
-        storing.take,
-        sheet=workbook.choices.get("sheet"),
-        choices=_choices(workbook.choices),
-        limits=Limits(),
-        progress=lambda done, total: renew(workbook, progress_done=done, progress_total=total),
-    )
+    options: dict[str, Any] = {
+        "sheet": workbook.choices.get("sheet"),
+        "choices": _choices(workbook.choices),
+        "limits": Limits(),
+        "progress": lambda done, total: renew(workbook, progress_done=done, progress_total=total),
+    }
+    if workbook.purpose == Purpose.LIST:
+        return blocks_from_child(path, storing.take_block, **options)
+    return rows_from_child(path, storing.take, **options)
 
 
 def clear_place() -> Path:

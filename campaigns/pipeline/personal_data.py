@@ -27,6 +27,7 @@ from campaigns.models import (
     RecipientHit,
     SubscriptionProof,
     Suppression,
+    WorkbookBlock,
     WorkbookRow,
 )
 from campaigns.models.content import ContentDestroyed
@@ -34,7 +35,7 @@ from campaigns.models.delivery import ERASED_DOMAIN, OPEN, DeliveryPurpose
 from campaigns.models.feedback import SuppressionReason
 from campaigns.models.template import Kind
 from campaigns.models.workbook import Purpose
-from campaigns.pipeline import originals
+from campaigns.pipeline import blocks, originals
 from campaigns.workbooks.export import result_workbook
 
 # What stands where the address stood.
@@ -228,6 +229,17 @@ def _rows(contact: Contact) -> Iterator[Data]:
         names = [column["name"] for column in row.workbook.columns]
         found["values"] = dict(zip(names, values, strict=False))
         yield found
+    for block in blocks.about(contact.team_id, contact.address_key).order_by("pk"):
+        yield from _in_block(block, contact.address_key)
+
+
+def _in_block(block: WorkbookBlock, key: str) -> Iterator[Data]:
+    columns = blocks.columns_of(block.workbook)
+    opened = blocks.opened(block.workbook, block)
+    for person, row in zip(opened.people, opened.rows(columns), strict=True):
+        if person.key == key:
+            values = dict(zip(columns.names, row.cells, strict=True))
+            yield {"workbook": block.workbook.name, "row": row.number, "values": values}
 
 
 def _moment(moment: Any) -> str:
@@ -247,16 +259,28 @@ def erase(contact: Contact, user: User | None) -> Erasure:
     """Removes what identifies the person from everything but payslips, for good."""
     _keep_away(contact, user)
     with transaction.atomic():
+        Contact.locked().get(pk=contact.pk)
         letters = _mine(contact).filter(campaign__kind=Kind.NEWSLETTER)
         if waiting := letters.filter(state__in=OPEN).count():
             return Erasure(waiting, [])
         _blank(contact, letters)
         _proofs(contact).delete()
-        rows = _list_rows(contact)
-        files = sorted(set(rows.values_list("workbook__name", flat=True)))
-        WorkbookRow.objects.filter(pk__in=rows.values("pk")).delete()
+        files = _erase_rows(contact)
         contact.delete()
     return Erasure(0, files)
+
+
+def _erase_rows(contact: Contact) -> list[str]:
+    """Out of the uploaded lists; the names of their files. The blocks come first: where one is just being
+    unfolded, its rows are there when it is free."""
+    named = blocks.about(contact.team_id, contact.address_key).select_for_update(of=("self",))
+    found = list(named.order_by("pk"))
+    for block in found:
+        blocks.forget(block, contact.address_key)
+    rows = _list_rows(contact)
+    files = {*rows.values_list("workbook__name", flat=True)}
+    WorkbookRow.objects.filter(pk__in=rows.values("pk")).delete()
+    return sorted(files | {block.workbook.name for block in found})
 
 
 def _keep_away(contact: Contact, user: User | None) -> None:

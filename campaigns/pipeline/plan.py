@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Max, Min, Q
 from django.utils import timezone
 
-from campaigns.models import Campaign, ListMember, WorkbookRow
+from campaigns.models import Campaign, ListMember, Workbook, WorkbookRow
 from campaigns.models.campaign import CampaignState, Duplicates, Hold
 from campaigns.models.delivery import PRIORITY_NEWSLETTER, PRIORITY_PAYSLIP
 from campaigns.models.signals import announce
@@ -60,6 +60,8 @@ def plan(campaign_id: int) -> bool:
         state=CampaignState.RUNNING,
         planned_at=None,
     )
+    if Workbook.objects.filter(campaigns=campaign_id, folded=True).exists():
+        return False  # unfold says when its rows are there
     if not mine.update(plan_lease_until=now + LEASE):
         return False
     campaign = Campaign.objects.select_related("relay", "workbook").get(pk=campaign_id)

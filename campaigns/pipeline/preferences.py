@@ -104,7 +104,7 @@ def _join(delivery: Delivery, contact_list: ContactList) -> None:
     _suppressions(delivery).filter(
         contact_list=contact_list, reason=SuppressionReason.UNSUBSCRIBED
     ).delete()
-    contact, _new = Contact.objects.get_or_create(
+    contact, _new = Contact.locked().get_or_create(
         team_id=delivery.team_id,
         address_key=delivery.address_key,
         defaults={"address": delivery.address},

@@ -96,6 +96,9 @@ class Rows(Audience):
         return {*self.names, ADDRESS_FIELD, NAME_FIELD}
 
     def findings(self) -> Iterator[Finding]:
+        if self.workbook.folded:
+            yield Finding("rows_awaited", BLOCK)
+            return
         if not self.rows:
             yield Finding("no_recipients", BLOCK, fix="campaign_edit")
             return

@@ -13,11 +13,13 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from campaigns.models import Workbook, WorkbookRow
+from campaigns.models import Workbook, WorkbookBlock, WorkbookRow
 from campaigns.models.signals import announce
 from campaigns.models.workbook import Purpose, ReadingState
-from campaigns.pipeline.sealed_rows import insert
+from campaigns.pipeline import blocks, sealed_rows
+from campaigns.pipeline.commit_later import commit_later
 from campaigns.pipeline.taking import Taking
+from campaigns.workbooks.blocks import Block
 from campaigns.workbooks.problems import WorkbookRejected
 from campaigns.workbooks.reader import Reading
 from campaigns.workbooks.results import SentRow
@@ -43,8 +45,10 @@ def mine(workbook: Workbook) -> Any:
 
 def renew(workbook: Workbook, **fields: Any) -> None:
     """Another lease; an exception from here ends the child too."""
-    if not mine(workbook).update(lease_until=timezone.now() + LEASE, **fields):
-        raise Superseded
+    with transaction.atomic():
+        commit_later()  # without the last update, which waits for the disk, all of it is nothing
+        if not mine(workbook).update(lease_until=timezone.now() + LEASE, **fields):
+            raise Superseded
 
 
 def rejection(rejected: WorkbookRejected) -> dict[str, Any]:
@@ -69,24 +73,37 @@ class Storing:
         self._workbook = workbook
         self._taking = Taking(workbook)
         self._size = chunk_size()
-        self._waiting: list[SentRow] = []
-        self._read = 0
+        self._rows: list[SentRow] = []
+        self._blocks: list[Block] = []
+        self._waiting = self._read = 0
 
     def take(self, row: SentRow) -> None:
         """Raises Superseded when they are nobody's any more."""
-        self._waiting.append(row)
-        if len(self._waiting) >= self._size:
+        self._rows.append(row)
+        self._count(1)
+
+    def take_block(self, block: Block) -> None:
+        """The same for some of a list's."""
+        self._blocks.append(block)
+        self._count(block.people)
+
+    def _count(self, people: int) -> None:
+        self._read += people
+        self._waiting += people
+        if self._waiting >= self._size:
             self._write()
 
     def _write(self) -> None:
-        rows, self._waiting = self._waiting, []
-        self._read += len(rows)
         try:
             with transaction.atomic():
                 renew(self._workbook)
-                insert(self._workbook, self._taken(rows))
+                if self._blocks:
+                    blocks.insert(self._workbook, self._blocks)
+                else:
+                    sealed_rows.insert(self._workbook, self._taken(self._rows))
         except IntegrityError as error:  # deleted in this very moment
             raise Superseded from error
+        self._rows, self._blocks, self._waiting = [], [], 0
 
     def _taken(self, rows: list[SentRow]) -> Iterator[SentRow]:
         if not self._taking.looks_into_rows:
@@ -117,6 +134,7 @@ def _result(workbook: Workbook, reading: Reading, more: dict[str, Any]) -> dict[
     return {
         "state": ReadingState.CHOOSING if choosing else ReadingState.READ,
         "reading": workbook.readings_begun,
+        "folded": workbook.purpose == Purpose.LIST and not choosing,
         "readers_lost": 0,
         "lease_until": None,
         "sheet": _text(reading.sheet or "")[:255],
@@ -157,6 +175,8 @@ def _findings(reading: Reading) -> dict[str, Any]:
 
 def delete_rows(workbook: Workbook, **which: int) -> None:
     """In short transactions. No campaign may use an unconfirmed reading, so nothing refers to them."""
-    rows = WorkbookRow.objects.filter(workbook_id=workbook.pk, **which)
-    while found := list(rows.values_list("pk", flat=True)[: chunk_size()]):
-        WorkbookRow.objects.filter(pk__in=found)._raw_delete(using=rows.db)
+    models: tuple[type[WorkbookRow | WorkbookBlock], ...] = (WorkbookRow, WorkbookBlock)
+    for model in models:
+        rows = model.objects.filter(workbook_id=workbook.pk, **which)
+        while found := list(rows.values_list("pk", flat=True)[: chunk_size()]):
+            model.objects.filter(pk__in=found)._raw_delete(using=rows.db)

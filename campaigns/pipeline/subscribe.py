@@ -224,7 +224,7 @@ def confirm(proof: SubscriptionProof, network: str) -> None:
             contact_list=proof.contact_list_id,
             reason=SuppressionReason.UNSUBSCRIBED,
         ).delete()
-        contact, _new = Contact.objects.get_or_create(
+        contact, _new = Contact.locked().get_or_create(
             team_id=proof.team_id,
             address_key=proof.address_key,
             defaults={"address": proof.address},

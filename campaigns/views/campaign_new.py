@@ -29,7 +29,7 @@ from campaigns.models import (
 from campaigns.models.campaign import CampaignState
 from campaigns.models.template import Kind
 from campaigns.models.workbook import Purpose
-from campaigns.pipeline import comparison, enclose, layouts
+from campaigns.pipeline import comparison, enclose, layouts, unfold
 from campaigns.views.access import member
 from campaigns.views.found import (
     must_have,
@@ -141,10 +141,12 @@ def _store(request: HttpRequest, campaign: Campaign, shares: SharesForm) -> bool
             if changed := mine.update(**values):
                 if before != campaign.workbook_id:
                     enclose.workbook_changed(campaign.pk)
+                unfold.ask(campaign)
                 shares.store(campaign)
                 _compare(request, campaign)
             return bool(changed)
         campaign.save()
+        unfold.ask(campaign)
         shares.store(campaign)
         if campaign.is_payslip:
             ContentGrant.objects.create(

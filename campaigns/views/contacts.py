@@ -66,8 +66,8 @@ def _edit(request: HttpRequest, instance: Contact) -> HttpResponse:
 @require_POST
 def contact_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """A list that the person had left keeps that in mind: an import may bring the address back."""
-    found = get_object_or_404(Contact, team=request.team, pk=pk)
     with transaction.atomic():
+        found = get_object_or_404(Contact.locked(), team=request.team, pk=pk)
         for membership in found.memberships.filter(status=MemberStatus.UNSUBSCRIBED):
             Suppression.objects.get_or_create(
                 team=request.team,

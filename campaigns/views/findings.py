@@ -37,6 +37,7 @@ TEXTS: dict[str, Promise] = {
     ),
     "no_audience": _("还没有选择收件人。"),
     "no_recipients": _("没有收件人。"),
+    "rows_awaited": _("名单正在为这个活动准备，稍等片刻再看。"),
     "import_running": _("这个名单正在导入，等导入完成后再启动。"),
     "no_template": _("还没有选择模板。"),
     "layout_missing": _("排版里有 %(total)s 列在工作簿里找不到：%(columns)s。"),

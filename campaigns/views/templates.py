@@ -19,7 +19,7 @@ from campaigns.models import Campaign, MessageTemplate, Workbook
 from campaigns.models.campaign import CampaignState
 from campaigns.models.template import Kind
 from campaigns.models.workbook import Purpose
-from campaigns.pipeline import prepare
+from campaigns.pipeline import blocks, prepare
 from campaigns.pipeline.prepare import Sample, TemplateFault, TemplateSource
 from campaigns.views.access import member
 from campaigns.views.found import must_have, named, readable_workbooks, right_for
@@ -176,9 +176,10 @@ def _row(request: HttpRequest, given: Any) -> Sample | None:
     if workbook is None:
         return None
     number = given.get("row", "")
-    rows = workbook.rows
-    chosen = rows.filter(number=int(number)) if number.isdecimal() and len(number) < 8 else rows
-    row = chosen.first() or rows.first()
+    row = None
+    if number.isdecimal() and len(number) < 8:
+        row = blocks.numbered(workbook, int(number))
+    row = row or blocks.listed(workbook).first()
     return prepare.sample_of(workbook, row) if row else None
 
 

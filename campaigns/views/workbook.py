@@ -22,7 +22,7 @@ from campaigns.forms.workbook import ImportForm, LayoutForm, MatchForm, Password
 from campaigns.models import Campaign, Workbook
 from campaigns.models.campaign import CampaignState
 from campaigns.models.workbook import Purpose, ReadingState
-from campaigns.pipeline import comparison, destroy, enclose, load, retention, unlock
+from campaigns.pipeline import blocks, comparison, destroy, enclose, load, retention, unlock
 from campaigns.problem_texts import reject_sentence
 from campaigns.views.access import View, member
 from campaigns.views.workbook_match_shown import match_form, may_match
@@ -200,7 +200,7 @@ def workbook_rows(request: HttpRequest, pk: int) -> HttpResponse:
         listed = Paginator(problems, 200).get_page(number)
         context |= {"group": group, "page": listed, "problems": list(listed)}
         return render(request, "campaigns/workbooks/problems.html", context)
-    listed = Paginator(workbook.rows, PAGE).get_page(number)
+    listed = Paginator(blocks.listed(workbook), PAGE).get_page(number)
     context |= {"page": listed, "rows": opened_rows(workbook, PAGE, rows=listed.object_list)}
     return render(request, "campaigns/workbooks/rows.html", context)
 

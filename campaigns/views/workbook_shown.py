@@ -8,6 +8,7 @@ from typing import Any
 
 from campaigns.models import Workbook
 from campaigns.models.workbook import Purpose
+from campaigns.pipeline import blocks
 from campaigns.problem_texts import GROUPS, ProblemKind, problem_sentence, reason
 from campaigns.views.figures import totals_shown
 from campaigns.views.workbook_first_rows import grid
@@ -44,7 +45,7 @@ def shown(workbook: Workbook) -> dict[str, Any]:
 
 def opened_rows(workbook: Workbook, limit: int, *, rows: Any = None) -> list[dict[str, Any]]:
     """The first rows, or these, with their values; a cell that cannot be read is None."""
-    chosen = workbook.rows if rows is None else rows
+    chosen = blocks.listed(workbook) if rows is None else rows
     return [
         {
             "number": row.number,

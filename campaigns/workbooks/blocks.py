@@ -29,7 +29,7 @@ class Block(NamedTuple):
     """`number`: the first person's row; `keys`: the address keys, each between two line breaks."""
 
     number: int
-    count: int
+    people: int
     keys: bytes
     content: bytes
 
@@ -123,7 +123,7 @@ class Opened:
 
     @property
     def people(self) -> list[Person]:
-        return [Person(*line.split("\t")) for line in self.lines.decode().split("\n")[:-1]]
+        return people_in(self.lines)
 
     def rows(self, columns: Columns) -> Iterator[ReadRow]:
         """The recipients as they were read, but for NUL and a name's line breaks."""
@@ -142,7 +142,9 @@ class Opened:
     def with_people(self, people: Sequence[Person | None]) -> tuple[bytes, bytes]:
         """(keys, content) with these in the places of its own; None leaves one out."""
         head = json.loads(self._head)
-        numbers, other, kept = [], {}, []
+        numbers: list[int] = []
+        other: dict[str, list[Any]] = {}
+        kept: list[Person] = []
         for index, person in enumerate(people):
             if person is not None:
                 if (found := head["other"].get(str(index))) is not None:
@@ -151,6 +153,11 @@ class Opened:
                 kept.append(person)
         lines = "".join("\t".join(person) + "\n" for person in kept)
         return keys_of(kept), (_head(numbers, other) + lines).encode("utf-8", "replace")
+
+
+def people_in(lines: bytes) -> list[Person]:
+    """The people of some whole lines."""
+    return [Person(*line.split("\t")) for line in lines.decode().split("\n")[:-1]]
 
 
 def keys_of(people: Sequence[Person]) -> bytes:

@@ -163,11 +163,11 @@ def _converse(
         if not line.endswith(b"\n"):
             break  # killed in the middle of a line
         if take_block is not None and line.startswith(b"#"):
-            number, count, *sizes = map(int, line[1:].split())
+            number, people, *sizes = map(int, line[1:].split())
             keys, content = (child.stdout.read(size) for size in sizes)
             if len(content) < sizes[1]:
                 break
-            take_block(Block(number, count, keys, content))
+            take_block(Block(number, people, keys, content))
             continue
         if take is not None and not line.startswith(b"{"):
             take(SentRow.from_line(line))
@@ -209,8 +209,8 @@ class _Answer:
         return lambda row: self._out.write(row.as_line())
 
     def _put(self, block: Block) -> None:
-        number, count, keys, content = block
-        self._out.write(b"#%d %d %d %d\n" % (number, count, len(keys), len(content)))
+        number, people, keys, content = block
+        self._out.write(b"#%d %d %d %d\n" % (number, people, len(keys), len(content)))
         self._out.write(keys + content)
 
     def end(self, reading: Reading) -> None:

@@ -123,15 +123,15 @@ def test_a_value_is_kept_to_the_letter_whatever_signs_it_has(
 def test_an_import_goes_on_where_a_killed_worker_stopped(
     team: Team, hr: User, readers: ContactList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    book = confirmed_list(team, hr, sheets.csv(5))
-    rows, take = import_contacts._next_rows, import_contacts._take
+    book = confirmed_list(team, hr, sheets.csv(350))
+    take = import_contacts._take
 
-    def killed_at_the_third(mine: Workbook, chunk: Any) -> bool:
-        if again(mine).import_done == 2:
+    def killed_at_the_third(mine: Workbook, chunk: Any, *, new: bool) -> bool | None:
+        if again(mine).import_done == 200:
             raise KeyboardInterrupt
-        return take(mine, chunk)
+        return take(mine, chunk, new=new)
 
-    monkeypatch.setattr(import_contacts, "_next_rows", lambda *which: rows(*which)[:1])
+    monkeypatch.setattr(import_contacts, "_size", lambda: 100)
     monkeypatch.setattr(import_contacts, "_take", killed_at_the_third)
     assert import_contacts.begin(book, readers)
     with pytest.raises(KeyboardInterrupt):
@@ -139,9 +139,9 @@ def test_an_import_goes_on_where_a_killed_worker_stopped(
     monkeypatch.undo()
     assert import_contacts.waiting() == []
     Workbook.objects.update(import_lease_until=timezone.now() - timedelta(seconds=1))
-    assert import_contacts.run(book.pk) == 3
-    assert again(book).import_done == 5
-    assert readers.members.count() == 5
+    assert import_contacts.run(book.pk) == 150
+    assert again(book).import_done == 350
+    assert readers.members.count() == 350
 
 
 def test_two_workers_never_take_the_same_chunk(
@@ -151,11 +151,11 @@ def test_two_workers_never_take_the_same_chunk(
     assert import_contacts.begin(book, readers)
     real = import_contacts._take
 
-    def overtaken(mine: Workbook, chunk: Any) -> bool:
+    def overtaken(mine: Workbook, chunk: Any, *, new: bool) -> bool | None:
         monkeypatch.setattr(import_contacts, "_take", real)
         Workbook.objects.update(import_lease_until=timezone.now() - timedelta(seconds=1))
         assert import_contacts.run(book.pk) == 4
-        return real(mine, chunk)
+        return real(mine, chunk, new=new)
 
     monkeypatch.setattr(import_contacts, "_take", overtaken)
     assert import_contacts.run(book.pk) == 0
@@ -195,7 +195,7 @@ def test_the_import_takes_few_statements(team: Team, hr: User, readers: ContactL
         connection,
     ) as queries:
         import_contacts.run(book.pk)
-    assert len(queries) <= 14
+    assert len(queries) <= 16
 
 
 def test_a_destroyed_list_is_not_imported(team: Team, hr: User, readers: ContactList) -> None:

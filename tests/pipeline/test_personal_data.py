@@ -26,9 +26,10 @@ from campaigns.models import (
 from campaigns.models.delivery import DeliveryPurpose, DeliveryState
 from campaigns.models.feedback import SuppressionReason
 from campaigns.models.template import Kind
-from campaigns.pipeline import import_contacts, personal_data
+from campaigns.pipeline import blocks, import_contacts, personal_data
 from campaigns.pipeline import subscription as standing
 from campaigns.pipeline.recording import Fetched, Source, judge, record
+from tests import cast
 from tests.pipeline import returned_mail as mail
 from tests.views.scene import Scene
 
@@ -88,10 +89,10 @@ def payslip(bob: Contact) -> Delivery:
     return delivery
 
 
-def a_book(scene: Scene) -> Any:
+def a_book(scene: Scene, **more: Any) -> Any:
     rows = [("鲍勃", BOB, "杭州"), ("卡罗", "carol@customer.example", "北京")]
     columns = ["姓名", "邮箱", "城市"]
-    return scene.workbook(rows=rows, columns=columns, purpose="list", name="客户.xlsx")
+    return scene.workbook(rows=rows, columns=columns, purpose="list", name="客户.xlsx", **more)
 
 
 def bounced(mailbox: BounceMailbox, delivery: Delivery, uidl: str = "1") -> bool:
@@ -194,6 +195,25 @@ def test_others_keep_everything(scene: Scene, bob: Contact, letter: Delivery) ->
         assert kept.address == address
     assert Contact.objects.count() == 2
     assert WorkbookRow.objects.count() == 1
+
+
+def test_a_person_in_a_block_is_handed_out_and_taken_out_of_it(scene: Scene, bob: Contact) -> None:
+    book = cast.fold(a_book(scene))
+    foreign = cast.fold(a_book(Scene()))
+    (row,) = personal_data.collect(bob)["workbook_rows"]
+    assert row == {
+        "workbook": "客户.xlsx",
+        "row": 2,
+        "values": {"姓名": "鲍勃", "邮箱": BOB, "城市": "杭州"},
+    }
+    assert personal_data.erase(bob, None).files == ["客户.xlsx"]
+    (block,) = book.blocks
+    clear = book.data_key.open(block.sealed).decode()
+    assert (block.count, block.keys) == (1, "\ncarol@customer.example\n")
+    assert "鲍勃" not in clear
+    assert BOB not in clear
+    assert [row.number for row in blocks.listed(book)[:5]] == [3]
+    assert len(blocks.listed(foreign)) == 2
 
 
 def test_a_payslip_stays_as_it_is(bob: Contact, payslip: Delivery) -> None:
