@@ -7,7 +7,7 @@ measured pace and warm-up; the limited domains; sending hours; and the other cam
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
@@ -18,12 +18,13 @@ from django.utils import timezone
 from redis import RedisError
 
 from accounts.models import Relay
-from campaigns.mailer.forecast import Carrier, Destination, Queue, Waiting, forecast
+from campaigns.mailer.forecast import HORIZON, Carrier, Destination, Queue, Waiting, forecast
 from campaigns.mailer.throttle import MICROSECONDS, Window, WindowKind
 from campaigns.models import Attempt, Campaign, Delivery, ListMember, WorkbookRow
 from campaigns.models.campaign import CampaignState
 from campaigns.models.contact import MemberStatus
 from campaigns.models.delivery import OPEN, WAITING
+from campaigns.pipeline.failover import PATIENCE
 from campaigns.pipeline.ledger import ledger, windows_of
 from campaigns.pipeline.limited_domains import LimitedDomains, covering, limits_of
 from campaigns.pipeline.sending_hours import hours_of
@@ -57,7 +58,7 @@ class Foretold:
 
 
 def of_draft(campaign: Campaign, recipients: int) -> Foretold:
-    """If it were launched now."""
+    """If it were launched now; what would wait for a relay that is away goes through the others."""
     limits = limits_of(campaign.team_id)
     by_limit = [_recipients_at(campaign, limit) for limit in limits]
     waiting: Waiting = {}
@@ -81,7 +82,11 @@ def of_running(campaign: Campaign) -> Foretold | None:
         waiting = _waiting(campaign, limits)
         if not any(waiting.values()):
             return None
-        return _foretold(campaign, carriers_of(campaign), waiting, limits)
+        foretold = _foretold(campaign, carriers_of(campaign), waiting, limits)
+        # They were planned together: any of them tells for all.
+        rows = Delivery.objects.filter(campaign=campaign, state__in=WAITING)
+        until = rows.values_list("deliver_until", flat=True)[:1]
+        return replace(foretold, deliver_until=next(iter(until), foretold.deliver_until))
 
     return cache.get_or_set(f"foretold:{campaign.pk}", found, _KEPT)
 
@@ -98,16 +103,22 @@ def _foretold(
     opens = max(now, interval[0]) if interval else now
     relays = [carrier.relay for carrier in carriers]
     longest = max((relay.deliver_hours for relay in relays), default=0)
-    queues = {campaign.pk: Queue(waiting, _tier(campaign), hours)} | _others(campaign, relays, now)
-    ends = None
-    if all(relay.enabled for relay in relays):
-        ends = forecast(
+    others = _others(campaign, relays, now)
+    through = {relay.pk: _carrier(relay, now) for relay in relays}
+    limited = {limit.limit_id: _destination(limit) for limit in limits}
+    moved = _moved(campaign, carriers, waiting, now)
+    found = [
+        forecast(
             campaign.pk,
-            queues,
-            {relay.pk: _carrier(relay, now) for relay in relays},
-            {limit.limit_id: _destination(limit) for limit in limits},
+            {campaign.pk: Queue(lanes, _tier(campaign), hours)} | others,
+            through,
+            limited,
             now=now,
         )
+        for lanes in (waiting, moved)
+        if lanes
+    ]
+    ends = min((end for end in found if end is not None), default=None)
     return Foretold(
         ends,
         opens + timedelta(hours=longest),
@@ -115,6 +126,34 @@ def _foretold(
         hours.unknown_years(now, ends) if hours and ends else [],
         now,
     )
+
+
+def _moved(
+    campaign: Campaign, carriers: Sequence[Carrying], waiting: Waiting, now: datetime
+) -> Waiting:
+    """What waits for relays that are away, shared out among the others (failover.py); nothing where none does."""
+    away = {one.relay.pk for one in carriers if _closed_for(one.relay, now) > PATIENCE}
+    able = [
+        one
+        for one in carriers
+        if one.relay.pk not in away and one.relay.may_send_as(campaign.from_address)
+    ]
+    if not able or not any(relay in away for relay, _limit in waiting):
+        return {}
+    whole = sum(one.weight for one in able)
+    found = {lane: number for lane, number in waiting.items() if lane[0] not in away}
+    for (relay, limit), number in waiting.items():
+        for one in able if relay in away else ():
+            lane = (one.relay.pk, limit)
+            found[lane] = found.get(lane, 0.0) + number * one.weight / whole
+    return found
+
+
+def _closed_for(relay: Relay, now: datetime) -> timedelta:
+    """A relay that is switched off stays so: nothing is foretold of it."""
+    if not relay.enabled:
+        return timedelta(seconds=2 * HORIZON)
+    return max(timedelta(), relay.parked_until - now) if relay.parked_until else timedelta()
 
 
 def _tier(campaign: Campaign) -> int:
@@ -209,7 +248,6 @@ def _left(campaign: Campaign) -> int:
 
 def _carrier(relay: Relay, now: datetime) -> Carrier:
     warm_up = getattr(relay, "warm_up", None)
-    parked = (relay.parked_until - now).total_seconds() if relay.parked_until else 0.0
     own = tuple(
         Window(WindowKind(limit.window), limit.amount, limit.zone or None)
         for limit in relay.limits.all()
@@ -219,7 +257,7 @@ def _carrier(relay: Relay, now: datetime) -> Carrier:
         relay.max_connections,
         _pace(relay),
         _history(relay.quota_group, windows_of(relay)),
-        max(0.0, parked),
+        _closed_for(relay, now).total_seconds(),
         warm_up.ramp if warm_up else None,
         warm_up.zone if warm_up else "UTC",
     )

@@ -16,6 +16,7 @@ from campaigns.models import Attempt, Campaign, Delivery
 from campaigns.models.campaign import CampaignState, Hold
 from campaigns.models.delivery import DeliveryPurpose, DeliveryState
 from campaigns.pipeline import foretell, preflight, preview, release, stop_rules
+from campaigns.pipeline.foretell import Foretold
 from campaigns.views.access import member
 from campaigns.views.campaigns import row_of
 from campaigns.views.carrying import carrying_shown, may_offer_retry, stops_shown, weights_words
@@ -25,7 +26,7 @@ from campaigns.views.findings import duration, moment, shown
 from campaigns.views.found import campaign_of, own_campaign, right_for
 from campaigns.views.grants import readers_shown
 from campaigns.views.hours import hours_words
-from campaigns.views.next_step import next_steps
+from campaigns.views.next_step import Step, clock, next_steps
 from campaigns.views.recall import recall_shown
 
 OVER = (CampaignState.FINISHED, CampaignState.CANCELLED)
@@ -118,24 +119,32 @@ def tests_context(found: Campaign, request: HttpRequest) -> dict[str, Any]:
 def progress_of(found: Campaign) -> dict[str, Any]:
     """Everything that the live part shows."""
     row = row_of(found)
+    foretold = foretell.of_running(found)
     return {
         **row,
-        "steps": next_steps(found),
+        "steps": [*next_steps(found), *too_late(foretold)],
         "is_live": found.state not in (CampaignState.DRAFT, *OVER),
         "hold": Hold(found.hold_reason).label if found.hold_reason else "",
         "seen": state_key(found),
-        "foretold": foretold_words(found),
+        "foretold": foretold_words(foretold),
         **carrying_shown(found),
     }
 
 
-def foretold_words(found: Campaign) -> str:
+def foretold_words(foretold: Foretold | None) -> str:
     """How long a running campaign will still take, as in "约 3 小时 20 分，星期二 10:40 完成"."""
-    foretold = foretell.of_running(found)
     if foretold is None or foretold.ends_at is None or foretold.seconds is None:
         return ""
     params = {"duration": duration(foretold.seconds), "ends": moment(foretold.ends_at)}
     return _("%(duration)s，%(ends)s 完成") % params
+
+
+def too_late(foretold: Foretold | None) -> list[Step]:
+    """Said while something can be done: the forecast of a launch holds no longer when a relay was stopped since."""
+    if foretold is None or foretold.ends_at is None or foretold.ends_at <= foretold.deliver_until:
+        return []
+    words = _("照这样发不完：到 %(time)s 还没发出的会放弃，列为已过期。请放宽限速或发送时段。")
+    return [Step(words % {"time": clock(foretold.deliver_until)}, "danger")]
 
 
 def state_key(found: Campaign) -> str:

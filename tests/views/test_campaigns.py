@@ -4,6 +4,7 @@ import re
 from datetime import datetime, timedelta
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
@@ -202,6 +203,19 @@ def test_the_live_part_says_what_it_waits_for(scene, hr):
     assert "暂停使用" in text(client.get(f"/campaigns/{campaign.pk}/progress/"))
     launched(campaign, "finished")
     assert "data-live" not in text(client.get(f"/campaigns/{campaign.pk}/progress/"))
+
+
+def test_a_running_campaign_says_what_it_will_give_up(scene, hr):
+    campaign = launched(scene.payslips(hr))
+    deliveries(campaign, "queued", "queued")
+    campaign.relay.parked_until = timezone.now() + timedelta(hours=5)
+    campaign.relay.save()
+    client = scene.client(user=hr)
+    cache.clear()
+    assert "还没发出的会放弃" not in text(client.get(f"/campaigns/{campaign.pk}/progress/"))
+    campaign.deliveries.update(deliver_until=timezone.now() + timedelta(hours=2))
+    cache.clear()
+    assert "还没发出的会放弃" in text(client.get(f"/campaigns/{campaign.pk}/progress/"))
 
 
 def test_a_page_of_another_state_is_drawn_anew(scene, hr):
