@@ -10,7 +10,7 @@ from django.db import OperationalError, connection
 
 from campaigns.models import Claim, Delivery
 from campaigns.pipeline import line, outcome, send, sweep
-from campaigns.pipeline.compose import Composer
+from campaigns.pipeline.compose import Composer, Draft
 from tests import cast
 from tests.fakes.scripted_relay import Accepted, ScriptedRelay
 from tests.faults import scene
@@ -63,19 +63,23 @@ def test_a_row_whose_bytes_were_damaged_fails_alone_without_a_word_of_its_conten
     assert "8205.00" not in caplog.text
 
 
-@pytest.mark.parametrize("error", [RecursionError, MemoryError, ZeroDivisionError])
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [("draft", RecursionError), ("draft", MemoryError), ("sign", ZeroDivisionError)],
+)
 def test_whatever_composing_one_row_raises_stops_no_other(
-    server: ScriptedRelay, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+    server: ScriptedRelay, monkeypatch: pytest.MonkeyPatch, step: str, error: type[Exception]
 ) -> None:
     campaign = scene.a_campaign(server, 4)
-    compose = Composer.compose
+    compose = getattr(Composer, step)
 
-    def poisoned(self: Composer, delivery: Delivery) -> object:
+    def poisoned(self: Composer, given: Delivery | Draft) -> object:
+        delivery = given.delivery if isinstance(given, Draft) else given
         if delivery.address == "p1@example.com":
             raise error("8205.00")
-        return compose(self, delivery)
+        return compose(self, given)
 
-    monkeypatch.setattr(Composer, "compose", poisoned)
+    monkeypatch.setattr(Composer, step, poisoned)
     scene.run(campaign)
     assert scene.check(campaign, server) == {"accepted": 3, "failed": 1}
     assert scene.of(campaign, "p1@example.com").detail == error.__name__
@@ -86,7 +90,7 @@ def test_a_database_that_is_away_while_composing_fails_no_row(
 ) -> None:
     """The message in flight still gets its outcome; the others are freed and sent later."""
     campaign = scene.a_campaign(server, 5)
-    compose, asked = Composer.compose, []
+    compose, asked = Composer.draft, []
 
     def away(self: Composer, delivery: Delivery) -> object:
         asked.append(delivery)
@@ -94,7 +98,7 @@ def test_a_database_that_is_away_while_composing_fails_no_row(
             raise OperationalError("server closed the connection unexpectedly")
         return compose(self, delivery)
 
-    monkeypatch.setattr(Composer, "compose", away)
+    monkeypatch.setattr(Composer, "draft", away)
     scene.run(campaign)
     assert scene.check(campaign, server) == {"accepted": 2, "queued": 3}
     assert not campaign.deliveries.exclude(claim=None).exists()
