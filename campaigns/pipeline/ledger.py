@@ -17,13 +17,14 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models.functions import Now
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Lower, Now, StrIndex, Substr
 from redis import Redis
 
 from accounts.models import Relay
 from campaigns.mailer.throttle import MemoryLedger, Permit, Window, WindowKind
 from campaigns.models import Attempt, Claim, Probe, WarmUp
-from campaigns.pipeline.limited_domains import limit_of_group, sent_to
+from campaigns.pipeline.limited_domains import covering, limit_of_group, limited, sent_to
 from campaigns.pipeline.redis_ledger import RedisLedger
 from campaigns.pipeline.steady_ledger import SteadyLedger
 
@@ -78,18 +79,27 @@ def warm_up_window(relay: Relay) -> Window | None:
 
 def sent_of(group: str) -> Iterator[tuple[str, datetime, datetime]]:
     """(name, start, end) of each message of the quota group that may still occupy a window."""
+    since = datetime.now(UTC) - HISTORY
     if limit := limit_of_group(group):
-        yield from sent_to(limit, datetime.now(UTC) - HISTORY - timedelta(hours=1))
+        yield from sent_to(limit, since - timedelta(hours=1))
+        mine = covering(limited(limit), "domain")
+        to = Probe.objects.filter(relay__team=limit.team_id).annotate(
+            domain=Lower(Substr("address", StrIndex("address", Value("@")) + 1))
+        )
+        yield from _probed(to.filter(mine), since)
         return
     relays = list(Relay.objects.filter(quota_group=group).values_list("pk", flat=True))
-    since = datetime.now(UTC) - HISTORY
     # A payslip's final reply may come ten minutes after the start.
     attempts = Attempt.objects.filter(
         relay__in=relays, started_at__gte=since - timedelta(hours=1), content_began=True
     )
     for pk, start, end in attempts.values_list("pk", "started_at", "ended_at").iterator():
         yield f"attempt:{pk}", start, end
-    probes = Probe.objects.filter(relay__in=relays, created_at__gte=since - timedelta(hours=1))
+    yield from _probed(Probe.objects.filter(relay__in=relays), since)
+
+
+def _probed(probes: QuerySet[Probe], since: datetime) -> Iterator[tuple[str, datetime, datetime]]:
+    probes = probes.filter(created_at__gte=since - timedelta(hours=1))
     for pk, steps, start, end in probes.values_list("pk", "steps", "created_at", "ended_at"):
         # Its content follows the recipient's acceptance at once, also where a worker died then.
         if any(step["step"] == "rcpt" and step["ok"] for step in steps):

@@ -20,13 +20,12 @@ from django.utils.translation import gettext as _
 
 from accounts.models import BounceMailbox, Relay, User
 from accounts.secrets import SecretUnreadable
-from campaigns.mailer.address import AddressFault, Mailbox
+from campaigns.mailer.address import AddressFault, Mailbox, domain_of
 from campaigns.mailer.message import MessageFault, Skeleton
 from campaigns.mailer.mx import Undeliverable
 from campaigns.mailer.pop3_errors import MaildropFailure
 from campaigns.mailer.pop3_settings import PopTimeouts
 from campaigns.mailer.reply import Outcome, Phase, Reply, classify
-from campaigns.mailer.reply_rules import RULES
 from campaigns.mailer.signing import SigningFault
 from campaigns.mailer.smtp import Connection
 from campaigns.mailer.smtp_envelope import Envelope
@@ -38,7 +37,9 @@ from campaigns.models.signals import announce
 from campaigns.pipeline import oauth
 from campaigns.pipeline.compose import signers
 from campaigns.pipeline.ledger import ledger, windows_of
+from campaigns.pipeline.limited_domains import limit_for, limits_of
 from campaigns.pipeline.relay_settings import maildrop_settings, open_maildrop
+from campaigns.pipeline.reply_rules import rules_of
 from campaigns.pipeline.ways import connected
 
 log = logging.getLogger(__name__)
@@ -161,6 +162,8 @@ class Steps:
         # What answers on an internal host is nobody's business: no probe reads banners for its user.
         self.shows_replies = target is not None and not target.internal_allowed
         self.secret = "" if target is None else str(target.secret)
+        self.rules = rules_of(probe.relay) if probe.relay else ()
+        self.words = ""
 
     def passed(self, *names: str, text: str = "", **values: Any) -> None:
         for name in names:
@@ -170,9 +173,17 @@ class Steps:
     def end(self, halt: Halt | None) -> None:
         if halt is not None:
             text = self._shown(halt.text)
-            self.done.append({"step": halt.step, "ok": False, "reason": halt.reason, "text": text})
+            failed = {"step": halt.step, "ok": False, "reason": halt.reason, "text": text}
+            self.done.append(failed | ({"words": self.words} if self.words else {}))
         state = ProbeState.FAILED if halt else ProbeState.PASSED
         self._write(steps=self.done, state=state, ended_at=timezone.now(), lease_until=None)
+
+    def reason(self, phase: Phase, reply: Reply) -> str:
+        """What a campaign would make of the reply; an own rule says it in its maker's words."""
+        verdict = classify(phase, reply, self.rules)
+        own = next((rule for rule in self.rules if rule.key == verdict.rule), None)
+        self.words = own.sentence if own else ""
+        return str(verdict.reason)
 
     def _shown(self, text: str) -> str:
         """Neutralised, and without the secret if a server repeats it."""
@@ -204,13 +215,15 @@ def _probe_relay(probe: Probe, relay: Relay, steps: Steps) -> None:
     steps.passed(*order)
     with line:
         content = _content(probe, sender)
-        permit = _permit(probe, relay)
+        permits = _permits(probe, relay)
+        used = True
         try:
-            began = _send(line, Envelope(sender, probe.address, size=len(content)), content, steps)
-        except BaseException as error:
-            _end_permit(relay, permit, used=not isinstance(error, Halt) or error.step == "content")
+            _send(line, Envelope(sender, probe.address, size=len(content)), content, steps)
+        except Halt as halt:
+            used = halt.step == "content"
             raise
-        _end_permit(relay, permit, used=began)
+        finally:
+            _end_permits(permits, used=used)
 
 
 def sender_of(relay: Relay, address: str) -> str:
@@ -242,7 +255,7 @@ def _halt_at(
     reason = str(kind)
     if isinstance(reply, Reply):
         # "refused" at the login may be a wrong password or a locked account: the reply tells.
-        reason = str(classify(Phase(phase), reply, RULES).reason)
+        reason = steps.reason(Phase(phase), reply)
     return Halt(step, reason, str(reply or ""))
 
 
@@ -279,25 +292,32 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _permit(probe: Probe, relay: Relay) -> str:
-    windows, deadline = windows_of(relay), time.monotonic() + _PERMIT_WAIT
-    while True:
-        permit = ledger().acquire(relay.quota_group, windows, f"probe{probe.pk}", 1)
-        if permit.ids:
-            return permit.ids[0]
-        if time.monotonic() + permit.wait > deadline:
-            raise Halt("mail", "quota_full")
-        time.sleep(permit.wait + 0.01)
+def _permits(probe: Probe, relay: Relay) -> list[tuple[str, str]]:
+    """(group, permit) of the relay and, where it is limited, of the address's domain."""
+    wanted = [(relay.quota_group, windows_of(relay))]
+    if limit := limit_for(domain_of(probe.address), limits_of(probe.team_id)):
+        wanted.append((limit.group, list(limit.windows)))
+    held: list[tuple[str, str]] = []
+    deadline = time.monotonic() + _PERMIT_WAIT
+    for group, windows in wanted:
+        while not (permit := ledger().acquire(group, windows, f"probe{probe.pk}", 1)).ids:
+            if time.monotonic() + permit.wait > deadline:
+                _end_permits(held, used=False)
+                raise Halt("mail", "quota_full")
+            time.sleep(permit.wait + 0.01)
+        held.append((group, permit.ids[0]))
+    return held
 
 
-def _end_permit(relay: Relay, permit: str, *, used: bool) -> None:
+def _end_permits(permits: Sequence[tuple[str, str]], *, used: bool) -> None:
     """A message whose content began counts, whatever became of it."""
     book = ledger()
-    (book.settle if used else book.release)(relay.quota_group, [permit])
+    for group, permit in permits:
+        (book.settle if used else book.release)(group, [permit])
 
 
-def _send(line: Connection, envelope: Envelope, content: bytes, steps: Steps) -> bool:
-    """True once the content began; every failure is a Halt."""
+def _send(line: Connection, envelope: Envelope, content: bytes, steps: Steps) -> None:
+    """Every failure is a Halt."""
     try:
         line.start(envelope)
         answer = line.go_ahead()
@@ -313,17 +333,15 @@ def _send(line: Connection, envelope: Envelope, content: bytes, steps: Steps) ->
         if phase is not Phase.MAIL:
             steps.passed("mail")
         step = "mail" if phase is Phase.MAIL else "rcpt"
-        raise Halt(step, str(classify(phase, reply, RULES).reason), str(reply))
+        raise Halt(step, steps.reason(phase, reply), str(reply))
     steps.passed("mail", "rcpt")
     try:
         reply = line.content(content)
     except ContentFailure as failure:
         raise Halt("content", str(failure.kind), str(failure.reply or "")) from None
-    verdict = classify(Phase.CONTENT, reply, RULES)
-    if verdict.outcome is not Outcome.ACCEPTED:
-        raise Halt("content", str(verdict.reason), str(reply))
+    if classify(Phase.CONTENT, reply, steps.rules).outcome is not Outcome.ACCEPTED:
+        raise Halt("content", steps.reason(Phase.CONTENT, reply), str(reply))
     steps.passed("content", text=str(reply))
-    return True
 
 
 # A mailbox -----------------------------------------------------------------------------------------

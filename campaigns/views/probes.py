@@ -57,7 +57,9 @@ def shown(probe: Probe | None) -> dict[str, Any] | None:
 
 
 def _step(step: dict[str, Any], *, maildrop: bool) -> dict[str, Any]:
-    words = "" if step["ok"] else sentence(step.get("reason", ""), maildrop=maildrop)
+    words = step.get("words", "")
+    if not step["ok"] and not words:
+        words = sentence(step.get("reason", ""), maildrop=maildrop)
     if "count" in step:
         count = step["count"]
         words = ngettext("邮箱里有 %(count)d 封邮件。", "邮箱里有 %(count)d 封邮件。", count) % {

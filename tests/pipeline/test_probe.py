@@ -8,10 +8,13 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import BounceMailbox
-from campaigns.models import Probe
+from campaigns.mailer.throttle import Window, WindowKind
+from campaigns.models import DomainLimit, Probe, ReplyRule
 from campaigns.models.probe import ProbeState
 from campaigns.pipeline import probe as probing
 from campaigns.pipeline.ledger import ledger, windows_of
+from campaigns.pipeline.limited_domains import limited
+from campaigns.views.probes import shown
 from tests.cast import a_key, a_relay, a_team, a_user
 from tests.fakes.certificates import issue
 from tests.fakes.relay_script import Rule, Say
@@ -73,6 +76,32 @@ def test_a_probe_still_counts_after_a_restart(user, server):
     probed(relay, user)
     ledger.cache_clear()
     assert ledger().usage(relay.quota_group, windows_of(relay)) == [1]
+
+
+def test_a_probe_counts_among_what_goes_to_a_limited_domain(user, server):
+    relay = relay_at(user, server)
+    domain = user.email.partition("@")[2]
+    limit = limited(
+        DomainLimit.objects.create(team=relay.team, name="own", domains=[domain], hour=1)
+    )
+    probed(relay, user)
+    for _ in range(2):
+        assert ledger().usage(limit.group, limit.windows) == [1]
+        ledger.cache_clear()
+    assert failure_of(probed(relay, user)) == ("mail", "quota_full")
+    assert ledger().usage(relay.quota_group, [Window(WindowKind.HOUR, 9)]) == [1], "given back"
+    assert len(server.accepted) == 1
+
+
+def test_a_probe_goes_by_the_teams_own_rules_and_says_them(user, server):
+    server.script.add(Rule("dot", Say("554 5.7.1 come back on Monday")))
+    relay = relay_at(user, server)
+    ReplyRule.objects.create(
+        team=relay.team, code="554", text="on Monday", action="park_relay", sentence="周一再发"
+    )
+    probe = probed(relay, user)
+    assert failure_of(probe) == ("content", "ratelimited")
+    assert shown(probe)["steps"][-1]["words"] == "周一再发"
 
 
 def test_a_full_window_stops_the_probe_before_any_content(user, server):
