@@ -35,6 +35,10 @@ class Weight:
             for depth in range(_DEEPEST_LOOP + 1)
         )
 
+    def longest_for(self, most: int) -> int:
+        """The longest value with which the output has at most `most` characters where there are no cells."""
+        return (most - self.characters[0]) // max(1, self.fields[0])
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed:

@@ -55,6 +55,7 @@ _FIELD = re.compile(
 
 
 DEFAULT_LIMITS = RenderLimits()
+_TEXT = {str}
 _NO_EXTRA = dict.fromkeys(OPTIONAL_EXTRA, "")
 
 
@@ -90,6 +91,9 @@ class Renderer:
             marked = mark(self._compiled["html"], self._compiled["text"])
             self._compiled["html"], self._compiled["text"] = marked
         self._weights = {part: parse(part, self._compiled[part]).weight for part in PARTS}
+        self._longest_harmless = min(
+            weight.longest_for(limits.work) // _ESCAPED for weight in self._weights.values()
+        )
         plain = filter(is_plain_name, fields_used(source))
         self._fields = [name for name in plain if name not in EXTRA_NAMES]
         self._engine = _engine(limits.fuel)
@@ -123,8 +127,7 @@ class Renderer:
 
     def _values(self, values: Mapping[str, str]) -> dict[str, str]:
         """Exactly strings, looked at together; one by one only to name the one that is at fault."""
-        plain = all(type(value) is str for value in values.values())
-        if plain and all(type(name) is str for name in values):
+        if {*map(type, values), *map(type, values.values())} <= _TEXT:
             together = "".join(values.values())
             if len(together) <= self._limits.value and not _UNSENDABLE.search(together):
                 return dict(values)
@@ -165,6 +168,8 @@ class Renderer:
         self, row: Mapping[str, str], others: Mapping[str, str], cells: list[dict[str, object]]
     ) -> None:
         longest = max(map(len, (*row.values(), *others.values())), default=0)
+        if not cells and longest <= self._longest_harmless:
+            return
         all_cells = sum(len(str(cell["name"])) + len(str(cell["value"])) for cell in cells)
         for part in PARTS:
             most = self._weights[part].characters_for(

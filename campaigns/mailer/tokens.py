@@ -100,7 +100,7 @@ def _text(octets: bytes) -> str:
 
 def packed(ids: Sequence[int]) -> bytes:
     """Seven bits an octet, the highest bit set where another follows: small ids make short addresses."""
-    if not 1 <= len(ids) <= _MOST_IDS or not all(0 <= number <= _LARGEST_ID for number in ids):
+    if not 1 <= len(ids) <= _MOST_IDS or min(ids) < 0 or max(ids) > _LARGEST_ID:
         raise ValueError("a token holds 1 to 4 ids of 0 to 2**63 - 1")
     octets = bytearray()
     for number in ids:

@@ -6,9 +6,10 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Team
+from campaigns.models.plainly_loaded import PlainlyLoaded
 
 
-class Contact(models.Model):
+class Contact(PlainlyLoaded, models.Model):
     """`address_key` is the address in lower case with its domain as A-labels: one contact a team.
 
     Written by the hundred thousand: the writer of many locks the team instead of having the database

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Relay, Team
 from campaigns.models.campaign import Campaign
 from campaigns.models.contact import Contact
+from campaigns.models.plainly_loaded import PlainlyLoaded
 from campaigns.models.workbook import WorkbookRow
 
 
@@ -75,7 +76,7 @@ class Claim(models.Model):
         return f"{self.relay_id} · {self.worker}"
 
 
-class Delivery(models.Model):
+class Delivery(PlainlyLoaded, models.Model):
     """One campaign × one recipient. `detail` names a cell or a cause, never what a cell holds."""
 
     # Keys that begin an index of Meta have none of their own: each costs every message's write.

@@ -137,6 +137,7 @@ class Composer:
         self.rows = SheetRows(campaign) if campaign.workbook else None
         self.attacher = Attacher(campaign, self.rows) if campaign.attachment and self.rows else None
         self.encloser = encloser_of(campaign, self.rows) if self.rows else None
+        self._shared = self._same_for_all()
 
     def compose(self, delivery: Delivery) -> Composed:
         """Renders, builds and signs; raises Unsendable."""
@@ -205,23 +206,31 @@ class Composer:
             return Rendered(prefix + rendered.subject, rendered.html, rendered.text)
         return rendered
 
-    def _extra(self, delivery: Delivery) -> dict[str, str]:
-        """The names that are no merge fields (mailer.template_source.EXTRA_NAMES)."""
+    def _same_for_all(self) -> dict[str, str]:
+        """What `_extra` says to everybody."""
+        campaign = self.campaign
         extra = {
-            "name": self._recipient(delivery),
-            "address": delivery.address,
-            "title": self.campaign.name,
-            "sender_name": self.campaign.from_name,
-            "password_hint": hint_of(self.campaign),
+            "title": campaign.name,
+            "sender_name": campaign.from_name,
+            "password_hint": hint_of(campaign),
         }
-        if self.campaign.corrects is not None:
-            extra["correction"] = corrected(self.campaign.corrects)
+        if campaign.corrects is not None:
+            extra["correction"] = corrected(campaign.corrects)
         if self.rows is not None and self.rows.drawn is not None:
             extra["note"] = self.rows.drawn.layout.note
+        if self.consent is not None:
+            extra["note"] = self.consent
+        return extra
+
+    def _extra(self, delivery: Delivery) -> dict[str, str]:
+        """The names that are no merge fields (mailer.template_source.EXTRA_NAMES)."""
+        extra = self._shared | {
+            "name": self._recipient(delivery),
+            "address": delivery.address,
+        }
         if not self.campaign.is_payslip:
             extra["unsubscribe_url"] = self._unsubscribe_url(delivery)
         if self.consent is not None:
-            extra["note"] = self.consent
             extra["confirm_url"] = self.links.confirm(self.campaign.pk or 0, delivery.pk or 0)
         return extra
 
