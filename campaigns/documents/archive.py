@@ -37,8 +37,8 @@ class ArchiveLimits:
 
 
 class ArchiveFault(ValueError):
-    """Nothing of the archive is taken. `kind`: zip, password, compression, broken, empty, many, large
-    or total; `name` is the file that it is about."""
+    """Nothing of the archive is taken. `kind`: zip, password, compression, broken, empty, many, large,
+    total or heavy (trial.py); `name` is the file that it is about."""
 
     def __init__(self, kind: str, name: str = "") -> None:
         super().__init__(kind)

@@ -42,7 +42,7 @@ _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 def can_protect(name: str, beginning: bytes) -> bool:
     """Whether a password can be put on it; `beginning`: its first KiB."""
-    return _is_pdf(beginning) or _is_office(name, beginning)
+    return is_pdf(beginning) or _is_office(name, beginning)
 
 
 def protected(name: str, document: bytes, password: str) -> bytes:
@@ -50,7 +50,7 @@ def protected(name: str, document: bytes, password: str) -> bytes:
     its own. Raises `DocumentFault` for what cannot be protected or read."""
     if not password:
         raise DocumentFault("password", "没有密码")
-    if _is_pdf(document[:1024]):
+    if is_pdf(document[:1024]):
         return _pdf(document, password)
     if not _is_office(name, document[:1024]):
         raise DocumentFault("kind", "这种文件不能加密")
@@ -65,7 +65,7 @@ def protected(name: str, document: bytes, password: str) -> bytes:
 
 def has_password(document: bytes) -> bool:
     """Whether it cannot be opened as it is."""
-    if not _is_pdf(document[:1024]):
+    if not is_pdf(document[:1024]):
         return document.startswith(_COMPOUND) and "EncryptedPackage".encode("utf-16le") in document
     if _may_swell(document):
         return False
@@ -108,7 +108,8 @@ def _refuse_bomb(document: bytes) -> None:
         raise DocumentFault("program", "文件没能加密")
 
 
-def _is_pdf(beginning: bytes) -> bool:
+def is_pdf(beginning: bytes) -> bool:
+    """By its first KiB."""
     return _PDF in beginning
 
 

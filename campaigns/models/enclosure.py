@@ -40,7 +40,7 @@ class EnclosureArchive(models.Model):
     )
     reject_kind = models.CharField(max_length=20, blank=True)
     sealed = models.BinaryField(null=True)
-    # {"unmatched": [names], "ambiguous": [names]}: sealed JSON, the first ones of each.
+    # {"unmatched": [names], "ambiguous": [names]}: sealed JSON, the first ones of each; or {"cause": name}.
     sealed_findings = models.BinaryField(null=True)
     file_count = models.PositiveIntegerField(default=0)
     unmatched_count = models.PositiveIntegerField(default=0)

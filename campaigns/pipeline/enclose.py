@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from django.db import transaction
@@ -17,8 +17,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from campaigns.documents.archive import ArchiveFault, ArchiveLimits, files_in, match_key, match_keys
-from campaigns.documents.protect import can_protect, has_password, protected
+from campaigns.documents.protect import can_protect, has_password, is_pdf, protected
 from campaigns.documents.slip import DocumentFault
+from campaigns.documents.trial import Trial
 from campaigns.mailer.attachment import Attachment, file_name
 from campaigns.models import Campaign, Enclosure, EnclosureArchive, Workbook, WorkbookRow
 from campaigns.models.campaign import CampaignState
@@ -28,6 +29,7 @@ from campaigns.models.signals import announce
 from campaigns.models.workbook import ReadingState
 from campaigns.pipeline.attach import LARGEST
 from campaigns.pipeline.sheet_rows import SheetRows, Unsendable
+from campaigns.workbooks.child import environment
 
 LEASE = timedelta(minutes=10)
 LISTED = 50
@@ -115,16 +117,21 @@ def read(archive_id: int) -> None:
             _unpack(archive)
         match(archive)
     except ArchiveFault as fault:
-        _reject(archive, fault.kind)
+        _reject(archive, fault.kind, fault.name)
     except ContentDestroyed:
         _reject(archive, "destroyed")
 
 
-def _reject(archive: EnclosureArchive, kind: str) -> None:
-    """Nothing of it is kept."""
+def _reject(archive: EnclosureArchive, kind: str, name: str = "") -> None:
+    """Nothing of it is kept but the name of the file that is the cause."""
+    sealed = _workbook(archive).data_key.seal_json({"cause": name}) if name else None
     Enclosure.objects.filter(archive=archive).delete()
     EnclosureArchive.objects.filter(pk=archive.pk).update(
-        state=ArchiveState.REJECTED, reject_kind=kind, sealed=None, lease_until=None
+        state=ArchiveState.REJECTED,
+        reject_kind=kind,
+        sealed=None,
+        sealed_findings=sealed,
+        lease_until=None,
     )
 
 
@@ -134,7 +141,7 @@ def _unpack(archive: EnclosureArchive) -> None:
     limits = ArchiveLimits(one=LARGEST)
     rows: list[Enclosure] = []
     count = 0
-    for name, octets in files_in(key.open(archive.sealed or b""), limits):
+    for name, octets in _tried(files_in(key.open(archive.sealed or b""), limits)):
         sealed_name = key.seal(name.encode())
         rows.append(
             Enclosure(
@@ -153,6 +160,14 @@ def _unpack(archive: EnclosureArchive) -> None:
     EnclosureArchive.objects.filter(pk=archive.pk).update(
         state=ArchiveState.READ, file_count=count, sealed=None, lease_until=None
     )
+
+
+def _tried(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    with Trial(environment()) as trial:
+        for name, octets in files:
+            if is_pdf(octets[:1024]) and not trial.takes(octets):
+                raise ArchiveFault("heavy", name)
+            yield name, octets
 
 
 def _store(archive: EnclosureArchive, rows: list[Enclosure]) -> None:

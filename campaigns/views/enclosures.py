@@ -35,6 +35,7 @@ REJECTED: dict[str, Promise] = {
     "many": gettext_lazy("压缩包里的文件太多（最多 20000 个）。"),
     "large": gettext_lazy("压缩包里有文件超过 10 MB。"),
     "total": gettext_lazy("压缩包解开后太大（最多 512 MB）。"),
+    "heavy": gettext_lazy("压缩包里有 PDF 打开时要用的内存太多。请重新另存或打印成 PDF 再打包。"),
     "destroyed": gettext_lazy("工作簿的内容已经销毁。"),
     "other_workbook": gettext_lazy("活动换了工作簿，请把压缩包再上传一次。"),
 }

@@ -18,6 +18,7 @@ from campaigns.pipeline.destroy import destroy
 from tests.cast import a_campaign, a_payroll, a_relay, a_team, a_user
 from tests.documents.test_archive import a_zip
 from tests.documents.test_protect import a_pdf
+from tests.documents.test_trial import a_swelling_pdf
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 SECRET = b"CANARY-8888.88"
@@ -214,3 +215,15 @@ def test_files_that_are_too_heavy_for_a_message_stop_it_alone(
         sent(campaign, 4)
     assert caught.value.reason == "attachment_too_large"
     assert sent(campaign, 5)
+
+
+def test_a_pdf_that_would_fill_the_memory_is_named_and_nothing_is_taken(
+    campaign: Campaign, user: User
+) -> None:
+    archive = enclosed(campaign, user, ("00004.pdf", a_pdf()), ("00005.pdf", a_swelling_pdf()))
+    assert (archive.state, archive.reject_kind) == ("rejected", "heavy")
+    assert not Enclosure.objects.exists()
+    assert archive.sealed_findings is not None
+    assert b"00005" not in bytes(archive.sealed_findings)
+    found = archive.campaign.workbook.data_key.open_json(archive.sealed_findings)
+    assert found == {"cause": "00005.pdf"}

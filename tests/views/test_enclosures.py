@@ -80,3 +80,11 @@ def test_an_upload_needs_its_token(scene, user, campaign):
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)
     assert upload(client, campaign, a_zip(("李雷.pdf", b"x"))).status_code == 403
+
+
+def test_a_refused_zip_names_the_file_that_is_the_cause(scene, user, campaign):
+    client = scene.client(user=user)
+    upload(client, campaign, a_zip(("李雷.pdf", b"x" * (10 * 1024 * 1024 + 1))))
+    enclose.read(EnclosureArchive.objects.get().pk)
+    assert "出错的文件：<span" in card(client, campaign)
+    assert "李雷.pdf" in card(client, campaign)
