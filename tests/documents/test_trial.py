@@ -7,6 +7,8 @@ import resource
 import sys
 import zlib
 
+import pytest
+
 from campaigns.documents.trial import MEMORY, Trial
 from tests.documents.test_protect import a_pdf
 
@@ -53,6 +55,7 @@ def test_a_small_file_of_very_many_objects_is_refused_and_costs_this_process_not
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < MEMORY / 8
 
 
-def test_a_child_that_died_refuses() -> None:
-    with Trial({**ENVIRONMENT, "PYTHONHOME": "/nowhere"}) as trial:
+def test_a_child_that_died_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with Trial(ENVIRONMENT) as trial:
         assert not trial.takes(a_pdf())
