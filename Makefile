@@ -2,7 +2,6 @@
 SHELL := /bin/sh
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-export PYTHONDONTWRITEBYTECODE ?= 1
 
 .PHONY: quickstart test peers bench soak lint format requirements messages vendor clean
 

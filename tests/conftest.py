@@ -12,13 +12,19 @@ from typing import Any
 
 import django
 import pytest
+from django.conf import settings
+from django.utils import translation
 
 from tests import environment, peers
+from tests.servers import sharing, template
 
 # Before any test module is collected: with plain pytest nobody else has named the settings yet.
 environment.prepare()
+# A real hash takes a quarter of a second of the processor; what is about its time asks for it.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 django.setup()
 
+ONLY_BOTH_DATABASES = os.environ.get(environment.ONLY_BOTH_DATABASES) == "1"
 MARKERS = (
     "both_databases: `make test` runs it on SQLite too, not on PostgreSQL alone",
     "slow: takes more than two seconds",
@@ -30,8 +36,23 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> sharing.ByFile:
+    return sharing.ByFile(config, log)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """A file without the marker need not be imported to leave its tests out."""
+    if ONLY_BOTH_DATABASES and collection_path.suffix == ".py":
+        return "both_databases" not in collection_path.read_text(encoding="utf-8") or None
+    return None
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if os.environ.get(environment.ONLY_BOTH_DATABASES) != "1":
+    if hasattr(config, "workerinput"):
+        sharing.put_slow_first(items)
+    if not ONLY_BOTH_DATABASES:
         return
     kept = [item for item in items if item.get_closest_marker("both_databases")]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
@@ -46,11 +67,28 @@ def django_db_modify_db_settings(
 
     Each of several processes of pytest has a database of its own.
     """
-    from django.conf import settings
-
-    database = settings.DATABASES["default"]
+    database, templates = settings.DATABASES["default"], template.folder()
     if database["ENGINE"].endswith("sqlite3"):
-        database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("sqlite") / "test.sqlite3")
+        path = tmp_path_factory.mktemp("sqlite") / "test.sqlite3"
+        database["TEST"]["NAME"] = str(path)
+        if templates is not None:
+            template.sqlite_copy(templates, path)
+    elif templates is not None:
+        database["TEST"]["TEMPLATE"] = template.on_postgres(os.environ["DATABASE_URL"])
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
+    """The copied file is taken as it is."""
+    is_file = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
+    return bool(request.config.option.reuse_db) or (is_file and template.folder() is not None)
+
+
+@pytest.fixture(autouse=True)
+def language_of_its_own() -> Iterator[None]:
+    """A request leaves its language active in the thread."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-# Between the runner of `make test` and its pytest: which tests to keep, where to leave the totals.
+# From the runner of `make test` to its pytest: which tests to keep, where to leave the totals.
 ONLY_BOTH_DATABASES = "HONGYAN_ONLY_BOTH_DATABASES"
 TOTALS = "HONGYAN_TOTALS"
+# Where templates of databases are kept, if the runner started the servers itself.
+TEMPLATES = "HONGYAN_TEMPLATES"
 
 
 def defaults(folder: Path) -> dict[str, str]:

@@ -19,11 +19,6 @@ EMAIL, PASSWORD = "wang@x.example", "right pass phrase"
 LIMITED = "登录失败的次数过多"
 
 
-@pytest.fixture(autouse=True)
-def fast_hashing(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def user():
     return User.objects.create_user(EMAIL, PASSWORD)

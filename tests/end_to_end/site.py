@@ -10,10 +10,10 @@ import sys
 import uuid
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from tests.servers import template
 from tests.servers.process import Process, free_port, greets
 from tests.servers.redis import Redis
 
@@ -37,16 +37,11 @@ class LiveSite:
         self.port = 0
         self.redis = Redis(folder / "redis").start()
         self.env = dict(os.environ) | {
-            "DATABASE_URL": self._create_database(),
+            "DATABASE_URL": template.new_postgres_database(server_url, self.name),
             "REDIS_URL": self.redis.url,
             "HONGYAN_VAR": str(folder / "var"),
             "PYTHONUNBUFFERED": "1",
         }
-        try:
-            self.manage("migrate", "--verbosity=0")
-        except BaseException:
-            self.close()
-            raise
 
     @property
     def address(self) -> str:
@@ -159,8 +154,3 @@ class LiveSite:
         self.redis.stop()
         with psycopg.connect(self._server_url, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
-
-    def _create_database(self) -> str:
-        with psycopg.connect(self._server_url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {self.name}")
-        return urlunsplit(urlsplit(self._server_url)._replace(path=f"/{self.name}"))

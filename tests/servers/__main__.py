@@ -59,6 +59,7 @@ def database(folder: Path, stack: ExitStack) -> tuple[str, str]:
         return url.partition(":")[0], url
     binaries = _choose(postgres.system_binaries, postgres.wheel_binaries)
     server = stack.enter_context(postgres.Postgres(folder / "postgres", binaries=binaries))
+    os.environ[environment.TEMPLATES] = str(folder)
     return postgres.version(server.binaries), server.url
 
 
@@ -118,14 +119,15 @@ def _wait_through_interrupts(child: subprocess.Popen[bytes]) -> int:
 def in_parallel(arguments: list[str]) -> list[str]:
     """The whole suite waits for servers and browsers much of its time: more processes than cores."""
     processes = os.environ.get("HONGYAN_TEST_PROCESSES", "0" if arguments else "3")
-    return ["-n", processes, "--dist", "loadfile"] if processes != "0" else []
+    shared = ["--dist", "loadfile", "--no-loadscope-reorder"]
+    return ["-n", processes, *shared] if processes != "0" else []
 
 
 def run_all(arguments: list[str], folder: Path, stack: ExitStack) -> list[Session]:
     database_name, database_url = database(folder, stack)
     broker_name, broker_url = broker(folder, stack)
     env = environment.complete(os.environ, folder)
-    env |= {"REDIS_URL": broker_url, "PYTHONDONTWRITEBYTECODE": "1"}
+    env["REDIS_URL"] = broker_url
     several = in_parallel(arguments)
     arguments = [*several, *arguments]
     sessions = []
