@@ -43,18 +43,11 @@ class Tokens:
 
     def read(self, purpose: str, token: str) -> tuple[int, ...] | None:
         """The ids of a token that was made for this purpose, in any case of letters; None for anything else."""
-        token = token.lower() if token.isascii() else ""
-        if not _SHAPE.fullmatch(token):
-            return None
-        try:
-            octets = base64.b32decode(token.upper() + "=" * (-len(token) % 8))
-        except binascii.Error:
+        octets = _octets(token)
+        if octets is None:
             return None
         payload, tag = octets[:-_TAG], octets[-_TAG:]
-        # Another spelling of the same octets is no token of ours: it must be usable as a key.
-        if _text(octets) != token or not _signed(self._keys, purpose, payload, tag):
-            return None
-        return unpacked(payload)
+        return unpacked(payload) if _signed(self._keys, purpose, payload, tag) else None
 
     def seal(self, purpose: str, payload: bytes) -> bytes:
         """`payload` and its tag, for what is no list of ids."""
@@ -78,6 +71,16 @@ def message_id(delivery_id: int, campaign_id: int, secret: bytes, domain: str) -
     return f"<{Tokens([secret]).make('message-id', campaign_id, delivery_id)}@{domain}>"
 
 
+def message_id_of(text: str) -> tuple[int, int] | None:
+    """(campaign_id, delivery_id) that a Message-ID of ours names, else None.
+
+    Nothing is proved by that: whoever wants to know compares it with the one that is kept with the delivery.
+    """
+    octets = _octets(text.removeprefix("<").partition("@")[0])
+    ids = unpacked(octets[:-_TAG]) if octets else None
+    return (ids[0], ids[1]) if ids and len(ids) == 2 and max(ids) <= _LARGEST_ID else None
+
+
 def _tag(key: bytes, purpose: str, payload: bytes) -> bytes:
     return hmac.digest(key, purpose.encode() + b"\0" + payload, hashlib.sha256)[:_TAG]
 
@@ -88,6 +91,18 @@ def _signed(keys: Iterable[bytes], purpose: str, payload: bytes, tag: bytes) -> 
     for key in keys:
         found |= hmac.compare_digest(_tag(key, purpose, payload), tag)
     return found
+
+
+def _octets(token: str) -> bytes | None:
+    token = token.lower() if token.isascii() else ""
+    if not _SHAPE.fullmatch(token):
+        return None
+    try:
+        octets = base64.b32decode(token.upper() + "=" * (-len(token) % 8))
+    except binascii.Error:
+        return None
+    # Another spelling of the same octets is no token of ours: it must be usable as a key.
+    return octets if _text(octets) == token else None
 
 
 def _text(octets: bytes) -> str:

@@ -124,6 +124,9 @@ class Delivery(PlainlyLoaded, models.Model):
         blank=True,
         related_name="deliveries",
         db_index=False,
+        # Looked up twice a message for nothing: no claim is deleted but with its team, and whatever
+        # a row says of one that is not there any more, no worker holds it.
+        db_constraint=False,
     )
     state = models.CharField(
         max_length=12, choices=DeliveryState.choices, default=DeliveryState.QUEUED
@@ -172,11 +175,6 @@ class Delivery(PlainlyLoaded, models.Model):
             models.Index(
                 fields=["claim"], name="delivery_claimed", condition=models.Q(claim__isnull=False)
             ),
-            models.Index(
-                fields=["message_id"],
-                name="delivery_message_id",
-                condition=~models.Q(message_id=""),
-            ),
             models.Index(fields=["team", "address_key"]),
             # A newsletter has no row, a payslip no contact, and hardly any delivery is a resend.
             *(
@@ -196,8 +194,11 @@ class Delivery(PlainlyLoaded, models.Model):
 class Attempt(models.Model):
     """One SMTP transaction for a delivery (RFC 5321). A payslip's reply text is sealed."""
 
-    # The indexes of Meta begin with delivery and relay; nobody asks for a team's attempts alone.
-    team = models.ForeignKey(Team, models.CASCADE, related_name="+", db_index=False)
+    # The indexes of Meta begin with delivery and relay; nobody asks for a team's attempts alone, and
+    # that it is there the delivery's own key says.
+    team = models.ForeignKey(
+        Team, models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="tries", db_index=False)
     relay = models.ForeignKey(Relay, models.PROTECT, related_name="+", db_index=False)
     started_at = models.DateTimeField()

@@ -17,6 +17,7 @@ from campaigns.mailer.address import AddressFault, address_key
 from campaigns.mailer.bounce import Recipient, Report
 from campaigns.mailer.remote_id import remote_id_of
 from campaigns.mailer.return_path import ReturnPath
+from campaigns.mailer.tokens import message_id_of
 from campaigns.models import Attempt, Campaign, Delivery, Suppression
 from campaigns.models.delivery import ERASED_DOMAIN, DeliveryPurpose, DeliveryState
 from campaigns.models.feedback import Proof, SuppressionReason
@@ -165,8 +166,10 @@ def _quoted_deliveries(team_id: int, returned_message_id: str) -> dict[str, Deli
     if remote := remote_id_of(found[0]):
         attempts = Attempt.objects.filter(team=team_id, remote_id=remote)
         sent = mine.filter(pk__in=attempts.values("delivery"))
+    elif ids := message_id_of(found[0]):
+        sent = mine.filter(campaign=ids[0], pk=ids[1], message_id=found[0])
     else:
-        sent = mine.filter(message_id=found[0])
+        return {}
     return {delivery.address_key: delivery for delivery in sent.order_by("pk")}
 
 

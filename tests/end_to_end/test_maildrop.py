@@ -115,11 +115,13 @@ def returned(campaign: Campaign, rounds: int = ROUNDS) -> list[bytes]:
             source_key=f"c{number}",
             address=f"r{number}@customer.example",
             address_key=f"r{number}@customer.example",
-            message_id=f"<{number}.secret@corp.example.com>",
             **fields,
         )
         for number in range(per_round * rounds)
     )
+    for each in sent:
+        each.message_id = mail.own_message_id(each)
+    Delivery.objects.bulk_update(sent, ["message_id"])
     mails = []
     for number in range(rounds):
         batch = iter(sent[number * per_round : (number + 1) * per_round])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.mailer.tokens import Tokens, message_id
+from campaigns.mailer.tokens import Tokens, message_id, message_id_of
 
 OLD, NEW = b"o" * 32, b"n" * 32
 TOKENS = Tokens([NEW])
@@ -102,3 +102,11 @@ def test_a_message_id_is_stable_and_differs_by_delivery_campaign_and_secret():
 def test_a_message_id_rejects_what_is_no_domain(domain):
     with pytest.raises(ValueError, match="domain"):
         message_id(1, 1, NEW, domain)
+
+
+@given(ids, ids)
+def test_a_message_id_names_its_ids_and_one_of_somebody_else_names_none(campaign_id, delivery_id):
+    made = message_id(delivery_id, campaign_id, NEW, "corp.example")
+    assert message_id_of(made) == (campaign_id, delivery_id)
+    assert message_id_of(f"<{TOKENS.make('x', 1)}@corp.example>") is None
+    assert message_id_of("<CAF+1@mail.example>") is None

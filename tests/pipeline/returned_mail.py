@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import BounceMailbox, Relay, Team
 from campaigns.mailer.return_path import ReturnPath
+from campaigns.mailer.tokens import message_id
 from campaigns.models import Campaign, ContactList, DataKey, Delivery, Workbook
 from campaigns.models.delivery import DeliveryPurpose, DeliveryState
 from campaigns.models.template import Kind
@@ -77,12 +78,19 @@ def a_delivery(campaign: Campaign, address: str, **fields: Any) -> Delivery:
         "due_at": now - timedelta(minutes=1),
         "deliver_until": now + timedelta(days=1),
         "state": DeliveryState.ACCEPTED,
-        "message_id": f"<{number}.secret@corp.example.com>",
         "changed_at": now,
     }
     delivery = Delivery(team=campaign.team, campaign=campaign, **(given | fields))
     delivery.save()
+    if "message_id" not in fields:
+        delivery.message_id = own_message_id(delivery)
+        delivery.save()
     return delivery
+
+
+def own_message_id(delivery: Delivery) -> str:
+    """The Message-ID that it was sent with."""
+    return message_id(delivery.pk, delivery.campaign_id, b"k" * 16, "corp.example.com")
 
 
 def return_path(delivery: Delivery) -> str:
