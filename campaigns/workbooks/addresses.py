@@ -21,7 +21,6 @@ _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
     ord("〈"): "<", ord("〉"): ">", ord("《"): "<", ord("》"): ">", ord("【"): "[", ord("】"): "]",
 }  # fmt: skip
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-#: What most cells hold: nothing to clean, and all of it plainly right.
 _PLAIN = re.compile(
     r"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}\Z"
 )
@@ -43,9 +42,14 @@ class Cleaned(NamedTuple):
     rejected: tuple[tuple[str, str], ...] = ()
 
 
+def is_plain(text: str) -> bool:
+    """Whether a text is an address as it stands, with nothing to clean: what most cells hold."""
+    return len(text) <= 254 and (match := _PLAIN.match(text)) is not None and match.end(1) <= 64
+
+
 def clean(text: str) -> Cleaned:
     """The addresses of a cell's text; nothing at all for a blank cell."""
-    if len(text) <= 254 and (match := _PLAIN.match(text)) and len(match[1]) <= 64:
+    if is_plain(text):
         return Cleaned((text,))
     if not text.strip() or not (bare := _bare(text)):
         return Cleaned()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 #: A text without what XML forbids or rewrites, and without the two signs that begin something else.
 _TEXT = r"[^<&\x00-\x08\x0b-\x1f]"
@@ -51,9 +52,8 @@ class Kind:
         return self.type in ("s", "inlineStr")
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """Where a match's groups() have a column's value and style; None stands there for an empty cell."""
+class Column(NamedTuple):
+    """Where a match's groups("") have a column's value and style; "" stands there for an empty cell."""
 
     column: int
     type: str
@@ -63,13 +63,14 @@ class Column:
 
 @dataclass(slots=True, eq=False)
 class Shape:
-    """The first group is the row's number; texts have no style, and 0 for its place."""
+    """The first group is the row's number, the last one empty; texts have no style, and 0 for its place."""
 
     match: Callable[[str, int], re.Match[str] | None]
     columns: tuple[Column, ...]
 
 
 Taken = tuple[Shape, re.Match[str]]
+Take = Callable[[Shape, re.Match[str]], None]
 
 
 class RowShapes:
@@ -82,8 +83,9 @@ class RowShapes:
         self._lessons = 0
         self._taken = self._missed = 0
 
-    def split(self, text: str) -> Iterator[Taken | str]:
-        """`text`, which ends behind a row, as rows of known shape and whatever lies between them."""
+    def split(self, text: str, take: Take) -> Iterator[str]:
+        """Gives the rows of known shape in `text`, which ends behind a row, to `take`, and yields whatever
+        lies between them."""
         at = done = 0
         if self._missed > _TRUSTED_MISSES + self._taken:
             yield text
@@ -96,8 +98,14 @@ class RowShapes:
                 continue
             if done < start:
                 yield text[done:start]
-            yield taken
-            at = done = taken[1].end()
+            shape, match = taken
+            following: re.Match[str] | None = match
+            while following is not None:  # most follow each other without anything between them
+                take(shape, following)
+                at = following.end()
+                following = shape.match(text, at)
+                self._taken += following is not None
+            done = at
         if done < len(text):
             yield text[done:]
 
@@ -145,7 +153,7 @@ class RowShapes:
             at += 1 if kind.is_text else 2
             columns.append(Column(column, kind.type, at - 1, style))
         pattern = re.compile(
-            rf'<row r="([0-9]{{1,7}})"(?![^<>]*(?:hidden| ht="0")){_ATTRIBUTES}>{cells}</row>'
+            rf'<row r="([0-9]{{1,7}})"(?![^<>]*(?:hidden| ht="0")){_ATTRIBUTES}>{cells}</row>()'
         )
         return Shape(pattern.match, tuple(columns))
 
@@ -169,7 +177,7 @@ def _pattern(letters: str, kind: Kind) -> str:
 class PlainRows:
     """A filter of a worksheet's XML: takes the plain rows out and lets everything else through."""
 
-    def __init__(self, shapes: RowShapes, take: Callable[[Shape, re.Match[str]], None]) -> None:
+    def __init__(self, shapes: RowShapes, take: Take) -> None:
         self._shapes = shapes
         self._take = take
 
@@ -192,16 +200,10 @@ class PlainRows:
             if text is None:
                 kept = rows + kept
                 break
-            yield from self._rest_of(text)
+            for part in self._shapes.split(text, self._take):
+                yield part.encode()
         yield kept
         yield from chunks
-
-    def _rest_of(self, text: str) -> Iterator[bytes]:
-        for part in self._shapes.split(text):
-            if isinstance(part, str):
-                yield part.encode()
-            else:
-                self._take(*part)
 
 
 def is_utf8(start: bytes) -> bool:

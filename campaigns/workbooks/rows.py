@@ -49,8 +49,10 @@ class RowSorter:
 
     def _is_plainly_a_person(self, row: SheetRow) -> bool:
         """The most of all rows: a usable address, too much that is no header's, and no label."""
-        if not self._addresses(row).emails:
-            return False
+        return bool(self._addresses(row).emails) and self.is_no_label(row)
+
+    def is_no_label(self, row: SheetRow) -> bool:
+        """Of a row with a usable address: whether the rest of it is plainly a person's."""
         texts, width = row.texts, len(row.texts)
         different, first = 0, None
         for column in self._header.indexes:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from campaigns.workbooks import words
-from campaigns.workbooks.addresses import Cleaned, clean, key
+from campaigns.workbooks.addresses import Cleaned, clean, is_plain, key
 from campaigns.workbooks.containers import Source
 from campaigns.workbooks.domains import suggest
 from campaigns.workbooks.first_rows import FirstRows
@@ -118,8 +118,12 @@ class SheetReading:
         self._flawed_rows = {number for number, _ in self._sheet.flaws}
         sorter = RowSorter(self._sheet, header, self._addresses)
         self._totals = TotalChecker(header)
+        odd = self._flawed_rows | self._choices.skipped | self._choices.unskipped
         for row in self._sheet.rows:
             self._done += 1
+            if row.number not in odd and (person := self._plain_person(sorter, header, row)):
+                yield person
+                continue
             if self._is_blank(row):
                 continue
             if row.hidden:
@@ -138,6 +142,21 @@ class SheetReading:
                 self._skip(row, why)
                 if why == BY_HAND:
                     self._left_out.add(row, BY_HAND, header.indexes)
+
+    def _plain_person(self, sorter: RowSorter, header: Header, row: SheetRow) -> ReadRow | None:
+        """What most rows are, with an address that stands there as it is; None sends a row the long way."""
+        texts, address, number = row.texts, header.address, row.number
+        if address is None or len(texts) <= address or number < header.first_data_row:
+            return None
+        email = texts[address]
+        if row.hidden or not is_plain(email) or not sorter.is_no_label(row):
+            return None
+        self._people += 1
+        self._totals.add(row)
+        name = row.text(header.name).strip() if header.name is not None else ""
+        person = ReadRow(number, 1, email, name, self._cells(header, row))
+        self._look(header, person)
+        return person
 
     def _is_blank(self, row: SheetRow) -> bool:
         return row.is_blank() and row.number not in self._flawed_rows
@@ -205,6 +224,8 @@ class SheetReading:
         if row.number in self._flawed_rows:
             return tuple(self._readable(row, column) for column in header.indexes)
         texts, width = row.texts, len(row.texts)
+        if width == len(header.indexes) == header.indexes[-1] + 1:
+            return tuple(texts)
         return tuple([texts[c] if c < width else "" for c in header.indexes])
 
     def _no_address(self, row: SheetRow, column: int) -> None:
@@ -241,19 +262,24 @@ class SheetReading:
         found = []
         for part, email in enumerate(emails, start=1):
             found.append(recipient := ReadRow(row.number, part, email, name, cells))
-            first = self._first.setdefault(key(email), row.number) if email else row.number
-            if first != row.number:
-                self._duplicates.append((recipient, first))
-            domain = email.rpartition("@")[2]
-            if suggestion := suggest(domain):
-                self._problem(
-                    row.number,
-                    header.address,
-                    ProblemKind.DOMAIN_TYPO,
-                    domain=domain,
-                    suggestion=suggestion,
-                )
+            self._look(header, recipient)
         return found
+
+    def _look(self, header: Header, person: ReadRow) -> None:
+        """For an address that was there before, and a domain that is hardly meant."""
+        number, _part, email, _name, _cells = person
+        first = self._first.setdefault(key(email), number) if email else number
+        if first != number:
+            self._duplicates.append((person, first))
+        domain = email[email.rfind("@") + 1 :]
+        if suggestion := suggest(domain):
+            self._problem(
+                number,
+                header.address,
+                ProblemKind.DOMAIN_TYPO,
+                domain=domain,
+                suggestion=suggestion,
+            )
 
     def reading(self) -> Reading:
         """Everything but the rows, which have all been asked for before."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from urllib.parse import unquote
 
 from lxml import etree  # type: ignore[import-untyped]
@@ -37,23 +39,29 @@ class RowsOutOfOrder(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done with each value of a shape: (its group, its column) by kind."""
+    """What is to be done with each value of a shape.
 
-    width: int
+    `texts` picks what each column has as an inline text, and "" for those of other kinds.
+    `shared`: (group, column) of shared texts, `inline`: the columns of inline ones.
+    """
+
     nans: bytes
+    texts: Callable[[Sequence[str]], Sequence[str]]
     shared: tuple[tuple[int, int], ...]
-    inline: tuple[tuple[int, int], ...]
+    inline: tuple[int, ...]
     others: tuple[Column, ...]
 
     @classmethod
     def of(cls, shape: Shape) -> Plan:
         columns = shape.columns
         width = columns[-1].column + 1
+        inline = {c.column: c.value for c in columns if c.type == "inlineStr"}
+        groups = [inline.get(column, -1) for column in range(width)]
         return cls(
-            width,
             array("d", [NAN] * width).tobytes(),
+            itemgetter(*groups, -1),  # one more, so that a single column is a tuple too
             tuple((c.value, c.column) for c in columns if c.type == "s"),
-            tuple((c.value, c.column) for c in columns if c.type == "inlineStr"),
+            tuple(inline),
             tuple(c for c in columns if c.style),
         )
 
@@ -99,6 +107,7 @@ class SheetReader:
         if styles and styles[0] == "General":
             self._general.add(None)
         self._numbers: dict[tuple[str, str | None], tuple[str, float]] = {}
+        self._piece = "", False
         self._columns: dict[str, int] = {}
         self._local: dict[str, str] = {}
         self._codes: dict[str | None, str] = {None: styles[0] if styles else "General"}
@@ -192,42 +201,58 @@ class SheetReader:
 
     def _take_plain(self, shape: Shape, match: re.Match[str]) -> None:
         """A row that was taken out of the XML whole."""
-        number, values = int(match[1]), match.groups()
+        number, values = int(match[1]), match.groups("")
         if number <= self._taken or not 0 < number <= MAX_ROWS:
             raise RowsOutOfOrder
         self._taken = number
         plan = self._plans.get(shape)
         if plan is None:
             plan = self._plans[shape] = Plan.of(shape)
-        texts = [""] * plan.width
+        texts = list(plan.texts(values))
+        texts.pop()
+        if plan.shared:
+            self._share(plan, values, texts)
+        if plan.inline and self._has_escapes(match.string):
+            for column in plan.inline:
+                texts[column] = plain_text(texts[column])
+        numbers = array("d", plan.nans) if plan.others else None
+        for column, kind, at, style_at in plan.others:
+            if (stored := values[at]) and numbers is not None:
+                style = values[style_at] or None
+                # Numbers come again and again in a list.
+                shown = self._numbers.get((stored, style)) if kind == "n" else None
+                if shown is None:
+                    shown = self._shown(column, kind, stored, style, number)
+                texts[column], numbers[column] = shown
+        self._append(SheetRow(number, texts, numbers))
+
+    def _share(self, plan: Plan, values: Sequence[str], texts: list[str]) -> None:
         strings = self._strings
         try:
             for at, column in plan.shared:
-                if (stored := values[at]) is not None:
+                if stored := values[at]:
                     texts[column] = strings[int(stored)]
         except IndexError:
             raise WorkbookRejected(RejectKind.DAMAGED, "缺少共享文字") from None
-        for at, column in plan.inline:
-            if stored := values[at]:
-                texts[column] = plain_text(stored) if "_x" in stored else stored
-        numbers = array("d", plan.nans) if plan.others else None
-        for cell in plan.others:
-            if (stored := values[cell.value]) is not None and numbers is not None:
-                shown = self._shown(cell, stored, values[cell.style], number)
-                texts[cell.column], numbers[cell.column] = shown
-        self._append(SheetRow(number, texts, numbers))
 
-    def _shown(self, cell: Column, stored: str, style: str | None, row: int) -> tuple[str, float]:
-        """What a cell with a value shows; numbers come again and again in a list."""
-        if cell.type != "n":
-            return self._typed(cell.type, stored, style, row, cell.column), NAN
+    def _has_escapes(self, piece: str) -> bool:
+        """Whether a piece of XML may have _xHHHH_ in it; asked for each of its rows."""
+        if piece is not self._piece[0]:
+            self._piece = piece, "_x" in piece
+        return self._piece[1]
+
+    def _shown(
+        self, column: int, kind: str, stored: str, style: str | None, row: int
+    ) -> tuple[str, float]:
+        """What a cell with a value shows."""
+        if kind != "n":
+            return self._typed(kind, stored, style, row, column), NAN
         if stored.isdigit() and style in self._general and _is_shown_so(stored):
-            return stored, float(stored)
-        known = self._numbers.get((stored, style))
-        if known is None:
-            known = self._number(stored, style, row, cell.column)
-            if known[0] and len(self._numbers) < _REMEMBERED:
-                self._numbers[stored, style] = known
+            known = stored, float(stored)
+        else:
+            known = self._number(stored, style, row, column)
+        if known[0] and len(self._numbers) < _REMEMBERED:
+            self._numbers[stored, style] = known
         return known
 
     def _trim(self, number: int, texts: list[str]) -> None:

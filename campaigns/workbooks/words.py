@@ -135,6 +135,8 @@ def is_parent_word(text: str) -> bool:
 
 def row_kind(text: str) -> str | None:
     """What a row is by the text of one of its cells: total, subtotal, signature, note or None."""
+    if text.isalnum() and len(text) < _LONGEST_NAME and not _IN_A_LABEL.search(text):
+        return None
     whole = compact(text[:_LONGEST_NAME])
     if not _IN_A_LABEL.search(whole):
         return None
