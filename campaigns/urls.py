@@ -43,6 +43,7 @@ from campaigns.views import (
     restored,
     result,
     returned,
+    search,
     slip,
     subscribing,
     suppression_import,
@@ -164,6 +165,7 @@ urlpatterns = [
     path(
         "campaigns/<int:pk>/deliveries/", deliveries.campaign_deliveries, name="campaign_deliveries"
     ),
+    path("search/", search.search, name="search"),
     path("deliveries/", deliveries.deliveries, name="deliveries"),
     path("deliveries/<int:pk>/", delivery.delivery, name="delivery"),
     path("deliveries/<int:pk>/resolve/", delivery.delivery_resolve, name="delivery_resolve"),

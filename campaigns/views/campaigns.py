@@ -13,6 +13,7 @@ from campaigns.models.campaign import CampaignState
 from campaigns.models.template import Kind
 from campaigns.views.access import member
 from campaigns.views.pages import keyset
+from campaigns.views.search import words_of
 
 PAGE = 30
 
@@ -21,7 +22,7 @@ PAGE = 30
 @require_safe
 def campaigns(request: HttpRequest) -> HttpResponse:
     """The newest first, by state and by a part of the name."""
-    state, words = request.GET.get("state", ""), request.GET.get("q", "").strip()[:100]
+    state, words = request.GET.get("state", ""), words_of(request)
     rows = Campaign.objects.filter(team=request.team)
     if state in CampaignState.values:
         rows = rows.filter(state=state)
@@ -34,6 +35,7 @@ def campaigns(request: HttpRequest) -> HttpResponse:
         "rows": [row_of(campaign) for campaign in page.rows],
         "query": words,
         "state": state,
+        "keep": {"state": state},
         "chips": [
             {"value": value, "label": label, "count": None}
             for value, label in CampaignState.choices

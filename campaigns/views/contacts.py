@@ -19,6 +19,7 @@ from campaigns.models.contact import MemberStatus
 from campaigns.models.feedback import SuppressionReason
 from campaigns.views.access import member
 from campaigns.views.pages import keyset
+from campaigns.views.search import words_of
 from campaigns.views.tracking import shown_of_contact
 
 PAGE = 30
@@ -28,7 +29,7 @@ PAGE = 30
 @require_safe
 def contacts(request: HttpRequest) -> HttpResponse:
     """All of the team's contacts, the newest first."""
-    search = request.GET.get("q", "").strip()[:100]
+    search = words_of(request)
     rows = Contact.objects.filter(team=request.team)
     if search:
         rows = rows.filter(Q(address__icontains=search) | Q(name__icontains=search))

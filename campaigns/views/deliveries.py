@@ -22,6 +22,7 @@ from campaigns.views.access import member
 from campaigns.views.confirmations import counts_shown
 from campaigns.views.found import campaign_of, named
 from campaigns.views.pages import keyset
+from campaigns.views.search import words_of
 
 PAGE = 50
 SHOWN = (
@@ -78,7 +79,7 @@ def _relays(campaign: Campaign, chosen: Relay | None) -> list[dict[str, Any]]:
 def _page(
     request: HttpRequest, rows: QuerySet[Delivery], *, descending: bool, counts: dict[str, int]
 ) -> dict[str, Any]:
-    state, words = request.GET.get("state", ""), request.GET.get("q", "").strip()[:320]
+    state, words = request.GET.get("state", ""), words_of(request)
     if state in DeliveryState.values:
         rows = rows.filter(state=state)
     elif state in ConfirmationState.values:
@@ -96,6 +97,7 @@ def _page(
         "rows": [{"delivery": row, "bounces": bounced.get(row.pk, [])} for row in page.rows],
         "query": words,
         "state": state,
+        "keep": {"state": state},
         "chips": _chips(counts),
         "total": sum(counts.get(code, 0) for code in DeliveryState.values) or None,
         "filtered": bool(words or state or request.GET.get("campaign") or request.GET.get("relay")),

@@ -20,6 +20,7 @@ from campaigns.models.feedback import SuppressionReason
 from campaigns.pipeline import import_contacts
 from campaigns.views.access import member
 from campaigns.views.pages import keyset
+from campaigns.views.search import words_of
 from campaigns.views.workbook import find_own, show
 
 PAGE = 30
@@ -102,7 +103,7 @@ def _add(request: HttpRequest, contact_list: ContactList, people: dict[str, Any]
 
 
 def _members(request: HttpRequest, contact_list: ContactList) -> dict[str, Any]:
-    search, status = request.GET.get("q", "").strip()[:100], request.GET.get("state", "")
+    search, status = words_of(request), request.GET.get("state", "")
     members = contact_list.members.select_related("contact")
     if search:
         members = members.filter(
@@ -120,7 +121,7 @@ def _members(request: HttpRequest, contact_list: ContactList) -> dict[str, Any]:
     )
     for row in page.rows:
         row.suppressed = suppressed.get(row.contact.address_key, "")
-    return {"page": page, "search": search, "status": status}
+    return {"page": page, "search": search, "status": status, "keep": {"state": status}}
 
 
 @member(Right.NEWSLETTERS)

@@ -18,6 +18,7 @@ from campaigns.forms.suppressions import SuppressionForm
 from campaigns.models import HeldSuppression, Suppression
 from campaigns.models.feedback import SuppressionReason
 from campaigns.views.access import member
+from campaigns.views.search import words_of
 
 log = logging.getLogger(__name__)
 PAGE = 50
@@ -31,8 +32,7 @@ CHANGERS = (Right.RELAYS, Right.NEWSLETTERS)
 def suppressions(request: HttpRequest) -> HttpResponse:
     """The newest first, by reason and by a part of the address."""
     mine = Suppression.objects.filter(team=request.team)
-    # PostgreSQL takes no NUL in a text.
-    search = request.GET.get("q", "").replace("\0", "").strip()[:100]
+    search = words_of(request)
     reason = request.GET.get("state", "")
     counts = dict(mine.values_list("reason").annotate(Count("pk")))
     scope = request.GET.get("scope", "")

@@ -71,6 +71,7 @@ NEEDS: dict[str, set[Right]] = {
     "accounts:member_roles": MEMBERS,
     "accounts:member_remove": MEMBERS,
     "campaigns:overview": SEE,
+    "campaigns:search": SEE,
     "campaigns:overview_live": SEE,
     "campaigns:campaigns": SEE,
     "campaigns:campaign_new": WRITING,
