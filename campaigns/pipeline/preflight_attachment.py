@@ -50,6 +50,8 @@ def _passwords(campaign: Campaign, rows: SheetRows, column: int) -> Iterator[Fin
             leaks += gives_away(campaign.password_hint, password)
     except ContentDestroyed:
         return  # said by the audience
+    if faults and not given:
+        yield Finding("no_password_any", BLOCK, fix="campaign_edit")
     yield from _missing(faults)
     if leaks:
         yield Finding("hint_leaks", BLOCK, total=leaks, fix="campaign_edit")

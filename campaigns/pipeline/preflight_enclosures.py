@@ -37,6 +37,8 @@ def enclosures(campaign: Campaign) -> Iterator[Finding]:
         rows = without.values_list("number", "address")[:LISTED]
         places = tuple(Place(number, address=address) for number, address in rows)
         yield Finding("no_enclosure", WARN, where=places, total=total)
+        if total == workbook.row_count:
+            yield Finding("no_enclosure_any", BLOCK)
     others = archive.unmatched_count + archive.ambiguous_count
     if others:
         yield Finding("enclosures_left", WARN, total=others)

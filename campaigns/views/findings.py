@@ -73,6 +73,7 @@ TEXTS: dict[str, Promise] = {
     ),
     "recipients": _("共 %(number)s 位收件人。"),
     "no_password_column": _("工作簿里没有“%(column)s”这一列，附件没有密码。"),
+    "no_password_any": _("没有一行能按这个规则得到密码，一封也发不出去。请改密码所在的列或位数。"),
     "no_password": _("有 %(total)s 行的密码是空的：这些不会发出，其余照常。"),
     "password_short": _("有 %(total)s 行的密码太短：这些不会发出，其余照常。"),
     "password_characters": _(
@@ -101,6 +102,9 @@ TEXTS: dict[str, Promise] = {
     ),
     "enclosures_rejected": _("员工文件的压缩包不能读取。请换一个，或选“不发这些文件”。"),
     "enclosures_unread": _("员工文件的压缩包还没有读完。"),
+    "no_enclosure_any": _(
+        "没有一个文件对得上任何一行，一封也发不出去。请换一列来匹配，或选“不发这些文件”。"
+    ),
     "no_enclosure": _("有 %(total)s 行在压缩包里没有文件：这些不会发出，其余照常。"),
     "enclosures_left": _("压缩包里有 %(total)s 个文件找不到唯一的主人，不会发送。"),
     "enclosures_too_large": _("有 %(total)s 行的文件合起来超过 10 MB：这些不会发出，其余照常。"),

@@ -46,6 +46,13 @@ def test_ordinary_documents_pass_also_damaged_ones_and_those_with_a_password() -
             assert trial.takes(document)
 
 
+def test_a_process_with_much_memory_may_ask_too() -> None:
+    held = bytearray(b"x") * (MEMORY + MEMORY // 4)
+    with Trial(ENVIRONMENT) as trial:
+        assert trial.takes(a_pdf())
+    assert held
+
+
 def test_a_small_file_of_very_many_objects_is_refused_and_costs_this_process_nothing() -> None:
     document = a_swelling_pdf()
     assert len(document) < 100_000

@@ -171,6 +171,9 @@ class TestBeforeTheLaunch:
             ("11月!C4", "wang@example.com")
         ]
 
+    def test_a_rule_that_gives_nobody_a_password_blocks(self) -> None:
+        assert "no_password_any" in kinds(a_campaign(PEOPLE, password_column="姓名"), BLOCK)
+
     def test_a_column_that_is_not_there_blocks(self) -> None:
         assert "no_password_column" in kinds(a_campaign(PEOPLE, password_column="手机"), BLOCK)
         assert "no_password_column" in kinds(a_campaign(PEOPLE, password_column=""), BLOCK)

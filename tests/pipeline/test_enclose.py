@@ -227,3 +227,10 @@ def test_a_pdf_that_would_fill_the_memory_is_named_and_nothing_is_taken(
     assert b"00005" not in bytes(archive.sealed_findings)
     found = archive.campaign.workbook.data_key.open_json(archive.sealed_findings)
     assert found == {"cause": "00005.pdf"}
+
+
+def test_files_that_belong_to_nobody_block(campaign: Campaign, user: User) -> None:
+    enclosed(campaign, user, ("合同.pdf", b"x"))
+    assert found(campaign)["no_enclosure_any"] == 0
+    enclosed(campaign, user, ("00004.pdf", b"x"))
+    assert "no_enclosure_any" not in found(campaign)
