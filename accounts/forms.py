@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from accounts.field_groups import grouped
 from accounts.models import Membership, Role, Team, User
 
 # What a role opens, beside its name.
@@ -63,6 +65,14 @@ class AccountForm(forms.ModelForm):
 _KEPT = ("soft_bounces", "soft_days", "suppressions_per_hour", "originals_days")
 
 
+_TEAM = (
+    (_("团队"), ("name", "time_zone", "intranet_links_allowed")),
+    (_("启动之前"), ("payslip_release", "release_above", "undo_seconds")),
+    (_("自动屏蔽"), ("soft_bounces", "soft_days", "suppressions_per_hour")),
+    (_("保留多久"), ("originals_days", "keep_days")),
+)
+
+
 class TeamForm(forms.ModelForm):
     """The team's name and time zone; whether its links may lead inside is a superuser's decision."""
 
@@ -101,6 +111,9 @@ class TeamForm(forms.ModelForm):
             self.fields[name].required = False
         if not superuser:
             del self.fields["intranet_links_allowed"]
+
+    def groups(self) -> Iterator[dict[str, Any]]:
+        return grouped(self, _TEAM)
 
     def clean_undo_seconds(self) -> int:
         return self.cleaned_data["undo_seconds"] or 0

@@ -99,8 +99,9 @@ def _hold(reason: str) -> str:
 
 def path(alert: Alert) -> str:
     """Where it is dealt with, below this site; "" where no page is."""
-    pattern = _PATHS.get(alert.subject, "")
-    return pattern % alert.subject_id if pattern else ""
+    if pattern := _PATHS.get(alert.subject, ""):
+        return pattern % alert.subject_id
+    return "/suppressions/held/" if alert.kind == AlertKind.SUPPRESSIONS else ""
 
 
 def message(team: str, told: list[tuple[str, Alert | None]]) -> str:

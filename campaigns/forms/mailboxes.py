@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from accounts.field_groups import grouped
 from accounts.models import BounceMailbox, Relay, Team, TlsMode, User
 from accounts.models.bounce_mailbox import Leaving, Protocol
 from accounts.presets import PRESETS, Preset, preset_of
@@ -18,6 +20,14 @@ from campaigns.mailer.tokens import Tokens
 
 # Larger than any id will be: a pattern that has room for these has room for all.
 _LARGEST = 2**40
+
+
+GROUPS = (
+    (_("服务器"), ("name", "address", "protocol", "host", "port", "tls_mode")),
+    (_("登录"), ("username", "secret", "oauth")),
+    (_("怎么收取"), ("folders", "leaving", "moved_to", "leave_days", "exclusive")),
+    (_("退信地址和内网"), ("return_path_pattern", "ca_pem", "internal_allowed")),
+)
 
 
 class MailboxForm(ConnectionForm):
@@ -90,6 +100,9 @@ class MailboxForm(ConnectionForm):
                 "让每封邮件有自己的退信地址，例如 bounce+{token}@example.com；{token} 由系统填写，服务器须把这些地址都收进本邮箱。留空则统一用上面的地址。"
             ),
         }
+
+    def groups(self) -> Iterator[dict[str, Any]]:
+        return grouped(self, GROUPS, closed=[GROUPS[-1][0]])
 
     def __init__(
         self,

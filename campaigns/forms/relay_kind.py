@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from accounts.field_groups import grouped
 from accounts.models import LimitWindow, Relay, RelayKind, TlsMode
 from accounts.presets import Preset
 from campaigns.mailer.address import AddressFault, domain_of
@@ -90,16 +91,8 @@ class KindOfRelay(forms.ModelForm):
             self.fields["from_addresses"].help_text = _("每行一个地址，或以 @ 开头的整个域名。")
 
     def groups(self) -> Iterator[dict[str, Any]]:
-        """Title and bound fields in the order of the page; `closed` ones open where they are wrong."""
-        for title, names in DIRECT_GROUPS if self.direct else ACCOUNT_GROUPS:
-            fields = [self[name] for name in names]
-            wrong = any(field.errors for field in fields)
-            yield {
-                "title": title,
-                "fields": fields,
-                "wrong": wrong,
-                "closed": "retry_minutes" in names,
-            }
+        groups = DIRECT_GROUPS if self.direct else ACCOUNT_GROUPS
+        return grouped(self, groups, closed=[groups[-1][0]])
 
     def clean_ehlo_name(self) -> str:
         name = self.cleaned_data["ehlo_name"].strip().rstrip(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -9,10 +10,16 @@ from django.core.exceptions import ValidationError
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
+from accounts.field_groups import grouped
 from accounts.models import Team
 from accounts.models.team import known_time_zone
 from campaigns.models import Campaign, SendingHours
 from campaigns.models.sending_hours import WorkCalendar, working_week
+
+GROUPS = (
+    (_("钟点"), ("any_time", "opens", "closes", "zone")),
+    (_("日子"), ("weekdays", "calendar", "payslips")),
+)
 
 
 class SendingHoursForm(forms.ModelForm):
@@ -52,6 +59,9 @@ class SendingHoursForm(forms.ModelForm):
                 **self.initial,
             }
         del self.fields["any_time" if campaign is None else "payslips"]
+
+    def groups(self) -> Iterator[dict[str, Any]]:
+        return grouped(self, GROUPS)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()

@@ -170,7 +170,9 @@ def chart(
 
 
 @register.simple_tag
-def when(moment: datetime | None, *, relative: bool = True) -> SafeString | str:
+def when(
+    moment: datetime | None, *, relative: bool = True, pattern: str = "Y-m-d H:i"
+) -> SafeString | str:
     """A time: absolute in the active zone, shown as "3 分钟前" by app.js with the absolute one as a tooltip."""
     if moment is None:
         return "—"
@@ -180,7 +182,7 @@ def when(moment: datetime | None, *, relative: bool = True) -> SafeString | str:
         local.isoformat(),
         formats.date_format(local, "Y-m-d H:i:s"),
         SafeString(" data-relative") if relative else "",
-        formats.date_format(local, "Y-m-d H:i"),
+        formats.date_format(local, pattern),
     )
 
 

@@ -81,6 +81,8 @@ def test_every_kind_has_a_sentence_and_its_page(scene: Scene, kind: str) -> None
     }.items():
         path = alert_texts.path(Alert(kind=kind, subject=subject, subject_id=7))
         assert path == reverse(f"campaigns:{name}", args=[7])
+    decided = reverse("campaigns:held_suppressions") if kind == "suppressions" else ""
+    assert alert_texts.path(Alert(kind=kind)) == decided
 
 
 def test_a_channel_keeps_its_secrets_to_itself(client: Any) -> None:
