@@ -52,6 +52,7 @@ class _Kinds:
         match, repair = findings.get("match") or {}, findings.get("repair") or {}
         without = (*match.get("unmatched", ()), *match.get("ambiguous", ()))
         self.problems = {row["row"] for row in (*findings.get("invalid", ()), *without)}
+        self.unaddressed = workbook.address_column is None and not match
         self.left = {row for row, _verdict, _former in repair.get("rows", ())}
         self.by_hand = {
             *workbook.choices.get("skipped", ()),
@@ -71,7 +72,7 @@ class _Kinds:
             return "title"
         if number in self.left:
             return "left"
-        return "problem" if number in self.problems else "data"
+        return "problem" if self.unaddressed or number in self.problems else "data"
 
 
 def _rows(first: dict[str, Any], kinds: _Kinds) -> Iterator[dict[str, Any]]:

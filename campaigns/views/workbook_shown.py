@@ -30,6 +30,7 @@ def shown(workbook: Workbook) -> dict[str, Any]:
         "skipped": _skipped(findings),
         "grid": grid(workbook, findings),
         "match": match(workbook, findings),
+        "lacks_addresses": workbook.address_column is None or _lacks_addresses(findings),
         "repair": repair(findings),
         "restored": workbook.choices.get("unskipped", []),
         **(
@@ -41,6 +42,10 @@ def shown(workbook: Workbook) -> dict[str, Any]:
         "invalid_count": len(findings.get("invalid", ())),
         "duplicate_count": len(findings.get("duplicates", ())),
     }
+
+
+def _lacks_addresses(findings: Mapping[str, Any]) -> bool:
+    return any(one["kind"] == ProblemKind.NO_ADDRESS for one in findings.get("problems", ()))
 
 
 def opened_rows(workbook: Workbook, limit: int, *, rows: Any = None) -> list[dict[str, Any]]:
