@@ -8,7 +8,7 @@ lease lives by the database's clock. All statements run on PostgreSQL and SQLite
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -129,15 +129,15 @@ def take(claim: Claim, relay: Relay, limit: int) -> tuple[list[Delivery], Counts
         # Newsletters have what payslips leave; within a kind no giant keeps the others waiting.
         for ids in (list(payslips), list(campaigns.exclude(kind=Kind.PAYSLIP))):
             room -= _share_out(lanes, claim, relay, room, ids)
-        removed = _end_unsendable(claim)
         # One order for all: the most urgent first.
-        deliveries = list(
-            Delivery.objects.filter(claim=claim)
+        waiting = list(
+            Delivery.objects.filter(claim=claim, state__in=WAITING)
             .select_related("contact", "row")
             # Nobody asks the row in hand for them, and each instant costs as much as ten other fields.
-            .defer("created_at", "changed_at", "due_at", "deliver_until", "contact__created_at")
+            .defer("created_at", "changed_at", "due_at", "contact__created_at")
             .order_by("-priority", "due_at", "id")
         )
+        deliveries, removed = _end_unsendable(waiting)
     return by_turns(deliveries), removed
 
 
@@ -234,46 +234,83 @@ def by_turns(deliveries: list[Delivery]) -> list[Delivery]:
     return [delivery for *_, delivery in sorted(placed, key=lambda place: place[:2])]
 
 
-def _end_unsendable(claim: Claim) -> Counts:
-    """Ends claimed rows whose time is over, or whose person must not be mailed.
+def _end_unsendable(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], Counts]:
+    """Ends claimed rows whose time is over, or whose person must not be mailed; the others are returned.
 
     A payslip is never suppressed in silence: its pre-flight names hard-bounced addresses, and HR
     decides. A newsletter obeys the suppression list and the list's unsubscribes at this moment.
+    What is asked is asked about these rows alone: joined with the deliveries of a campaign that was
+    planned just now, which the database still believes to be few, it would read all of them.
     """
-    mine = Delivery.objects.filter(claim=claim, state__in=WAITING)
-    news = mine.filter(campaign__kind=Kind.NEWSLETTER, purpose=DeliveryPurpose.CAMPAIGN)
-    suppressed = Suppression.objects.filter(
-        Q(contact_list=None) | Q(contact_list=OuterRef("campaign__contact_list")),
-        team=OuterRef("team"),
-        address_key=OuterRef("address_key"),
-    )
-    left = ListMember.objects.filter(
-        contact_list=OuterRef("campaign__contact_list"), contact=OuterRef("contact")
-    ).exclude(status=MemberStatus.SUBSCRIBED)
+    now = timezone.now()
     counts: Counts = {}
-    for rows, state, reason in (
-        (mine.filter(deliver_until__lte=timezone.now()), DeliveryState.EXPIRED, "deliver_until"),
-        (news.filter(Exists(suppressed)), DeliveryState.SUPPRESSED, "suppression"),
-        (news.filter(Exists(left)), DeliveryState.SUPPRESSED, "unsubscribed"),
+    over = [row for row in deliveries if row.deliver_until <= now]
+    _end(over, DeliveryState.EXPIRED, "deliver_until", counts)
+    left = [row for row in deliveries if row.deliver_until > now]
+    lists = _lists_of_newsletters({row.campaign_id for row in left})
+    news = [
+        row for row in left if row.campaign_id in lists and row.purpose == DeliveryPurpose.CAMPAIGN
+    ]
+    for ended, reason in (
+        (_suppressed(news, lists), "suppression"),
+        (_gone(news, lists), "unsubscribed"),
     ):
-        end_rows(rows, state, reason, counts)
-    return counts
+        rows = [row for row in left if row.pk in ended]
+        _end(rows, DeliveryState.SUPPRESSED, reason, counts)
+        left = [row for row in left if row.pk not in ended]
+    return left, counts
+
+
+def _lists_of_newsletters(campaign_ids: Collection[int]) -> dict[int, int | None]:
+    """The list of each of these campaigns that is a newsletter."""
+    news = Campaign.objects.filter(pk__in=campaign_ids, kind=Kind.NEWSLETTER)
+    return dict(news.values_list("pk", "contact_list_id"))
+
+
+def _suppressed(news: Sequence[Delivery], lists: Mapping[int, int | None]) -> set[int]:
+    """Ids of the rows whose address is suppressed, for all or for their list."""
+    if not news:
+        return set()
+    keys = {row.address_key for row in news}
+    entries = Suppression.objects.filter(team=news[0].team_id, address_key__in=keys)
+    found = set(entries.values_list("address_key", "contact_list_id"))
+    return {
+        row.pk
+        for row in news
+        if (row.address_key, None) in found or (row.address_key, lists[row.campaign_id]) in found
+    }
+
+
+def _gone(news: Sequence[Delivery], lists: Mapping[int, int | None]) -> set[int]:
+    """Ids of the rows whose contact is not subscribed to their list any more."""
+    if not news:
+        return set()
+    members = ListMember.objects.filter(
+        contact_list__in={found for found in lists.values() if found},
+        contact__in={row.contact_id for row in news if row.contact_id},
+    ).exclude(status=MemberStatus.SUBSCRIBED)
+    found = set(members.values_list("contact_id", "contact_list_id"))
+    return {row.pk for row in news if (row.contact_id, lists[row.campaign_id]) in found}
 
 
 def end_rows(
     rows: QuerySet[Delivery], state: DeliveryState, reason: str, counts: Counts | None = None
-) -> int:
-    """Ends waiting rows in one state; adds what changes to `counts`; returns how many ended."""
-    found = list(rows.values_list("pk", "campaign_id", "state", "purpose"))
-    for start in range(0, len(found), 500):
-        Delivery.objects.filter(pk__in=[row[0] for row in found[start : start + 500]]).update(
+) -> None:
+    """Ends waiting rows in one state; adds what changes to `counts`."""
+    _end(list(rows.only("campaign_id", "state", "purpose")), state, reason, counts)
+
+
+def _end(
+    rows: Sequence[Delivery], state: DeliveryState, reason: str, counts: Counts | None
+) -> None:
+    for start in range(0, len(rows), 500):
+        Delivery.objects.filter(pk__in=[row.pk for row in rows[start : start + 500]]).update(
             state=state, reason=reason, claim=None, changed_at=timezone.now()
         )
     if counts is not None:
-        for _pk, campaign_id, before, purpose in found:
-            if purpose != DeliveryPurpose.TEST:
-                add(counts, campaign_id, before, state)
-    return len(found)
+        for row in rows:
+            if row.purpose != DeliveryPurpose.TEST:
+                add(counts, row.campaign_id, row.state, state)
 
 
 # `sending` too: a commit may have reached the database although its answer did not reach us. The

@@ -17,7 +17,6 @@ from django.db import connection as database
 
 from accounts.models import Relay, RelayKind
 from campaigns.models import Campaign, Claim, Delivery
-from campaigns.models.delivery import WAITING
 from campaigns.pipeline.claim import close_claims, open_claim, open_claims, renew, take
 from campaigns.pipeline.domain_permits import DomainPermits
 from campaigns.pipeline.ledger import Ledger, ledger
@@ -168,7 +167,7 @@ class Batch:
         self.written.restore()
         found, removed = take(self.lead, self.relay, self._room)
         self.tally.merge(removed)
-        deliveries = [row for row in found if row.pk not in self._held and row.state in WAITING]
+        deliveries = [row for row in found if row.pk not in self._held]
         ended = sum(number for number in removed.values() if number > 0)
         self._took_all = len(deliveries) + ended < self._room
         self._found = self._found or bool(deliveries)
