@@ -33,7 +33,6 @@ from campaigns.pipeline.store_reading import (
     delete_rows,
     reject,
     rejection,
-    renew,
 )
 from campaigns.workbooks.child import blocks_from_child, rows_from_child
 from campaigns.workbooks.problems import RejectKind, WorkbookRejected
@@ -236,7 +235,7 @@ def _read_file(workbook: Workbook, path: Path, storing: Storing) -> Reading:
         "sheet": workbook.choices.get("sheet"),
         "choices": _choices(workbook.choices),
         "limits": Limits(),
-        "progress": lambda done, total: renew(workbook, progress_done=done, progress_total=total),
+        "progress": storing.tell,
     }
     if workbook.purpose == Purpose.LIST:
         return blocks_from_child(path, storing.take_block, **options)

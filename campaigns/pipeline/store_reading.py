@@ -6,6 +6,7 @@ Whoever holds the workbook's newest number may write; everybody before it is tol
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -24,7 +25,8 @@ from campaigns.workbooks.problems import WorkbookRejected
 from campaigns.workbooks.reader import Reading
 from campaigns.workbooks.results import SentRow
 
-# Renewed with every percent and every chunk; a reader that is silent for longer counts as dead.
+_TELLING_SECONDS = 0.2
+# Renewed with every telling and every chunk; a reader that is silent for longer counts as dead.
 LEASE = timedelta(minutes=3)
 
 
@@ -76,6 +78,13 @@ class Storing:
         self._rows: list[SentRow] = []
         self._blocks: list[Block] = []
         self._waiting = self._read = 0
+        self._told = -_TELLING_SECONDS
+
+    def tell(self, done: int, total: int) -> None:
+        """How far the reading has come, for a page that asks a few times a second."""
+        if done == total or time.monotonic() - self._told >= _TELLING_SECONDS:
+            renew(self._workbook, progress_done=done, progress_total=total)
+            self._told = time.monotonic()
 
     def take(self, row: SentRow) -> None:
         """Raises Superseded when they are nobody's any more."""

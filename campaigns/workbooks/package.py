@@ -20,7 +20,7 @@ from campaigns.workbooks.grid import Tick
 from campaigns.workbooks.problems import RejectKind, WorkbookRejected
 from campaigns.workbooks.results import Limits
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 18
 #: A part below this is harmless at any ratio.
 _RATIO_FROM = 8 << 20
 #: One element that is waited for (a row, a string) takes no more XML than this.

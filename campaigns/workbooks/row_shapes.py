@@ -215,7 +215,8 @@ def is_utf8(start: bytes) -> bool:
 
 def decoded(piece: bytes) -> str | None:
     """The text of a piece, or None where a comment, CDATA, an instruction or a broken sign makes it doubtful."""
-    if b"<!" in piece or piece.rfind(b"<?") > 3:
+    # The single sign first: it is found much faster, and a list has hardly any.
+    if (b"!" in piece and b"<!" in piece) or (b"?" in piece and piece.rfind(b"<?") > 3):
         return None
     try:
         text = piece.decode()
