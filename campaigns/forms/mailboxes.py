@@ -37,6 +37,7 @@ class MailboxForm(ConnectionForm):
     protocol = forms.ChoiceField(
         label=_("协议"),
         choices=Protocol.choices,
+        initial=Protocol.POP3,
         required=False,
         widget=forms.RadioSelect(attrs={"x-on:change": "pick"}),
     )

@@ -42,6 +42,15 @@ PHASES = {
 }
 
 
+def _why(found: Delivery) -> str:
+    """In doubt there is no telling whose fault the silence was: what is known is how far it came."""
+    if found.state != DeliveryState.IN_DOUBT or found.reason == "worker_lost":
+        return sentence(found.reason)
+    if found.reason == "timed_out":
+        return _("整封邮件连同最后一个字节都已交出，等到超时，服务器也没有答复。")
+    return _("整封邮件连同最后一个字节都已交出，服务器还没有答复，连接就断了。")
+
+
 @member()
 @require_safe
 def delivery(request: HttpRequest, pk: int) -> HttpResponse:
@@ -54,7 +63,7 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
         "delivery": found,
         "campaign": found.campaign,
         "readable": readable,
-        "reason": sentence(found.reason),
+        "reason": _why(found),
         "attempts": [
             {
                 "attempt": attempt,

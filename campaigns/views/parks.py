@@ -22,8 +22,12 @@ RULES = 8
 def why_parked(relay: Relay) -> str:
     """“网易：发送过于频繁（MI:SFQ），停 15 分钟，到 14:20。” for a relay that a reply has stopped."""
     rule = reply_rules.find(relay.park_rule, relay.team_id) if relay.park_rule else None
-    span = rule.park_for if rule else None
     assert relay.parked_until is not None
+    # The one that runs may be longer than its rule says: it came again (pipeline/park_length.py).
+    began = RelayPark.objects.filter(
+        relay=relay, until=relay.parked_until, rule=relay.park_rule
+    ).values_list("at", flat=True)
+    span = next((relay.parked_until - at for at in began[:1]), rule.park_for if rule else None)
     return _stopped(said(rule) if rule else sentence(relay.park_reason), span, relay.parked_until)
 
 

@@ -142,8 +142,11 @@ def test_a_destroyed_key_still_leaves_states_and_codes(scene, hr):
 def test_one_in_doubt_is_settled_by_a_person_with_a_reason(scene, hr):
     campaign = launched(scene.payslips(hr), "finished")
     first, second = deliveries(campaign, "in_doubt", "in_doubt")
+    campaign.deliveries.update(reason="lost")
     client = scene.client(user=hr)
-    assert "再发一次" in text(client.get(f"/deliveries/{first.pk}/"))
+    page = text(client.get(f"/deliveries/{first.pk}/"))
+    assert "再发一次" in page
+    assert "最后一个字节" in page
     client.post(f"/deliveries/{first.pk}/resolve/", {"decision": "accept", "note": "  "})
     first.refresh_from_db()
     assert first.state == "in_doubt"

@@ -217,3 +217,6 @@ def test_a_stopped_relay_says_whose_words_stopped_it_and_until_when(
     )
     type(relay).objects.update(park_rule=own.key)
     assert "网关累了，停 2 小时，到" in text_of(client.get(f"/relays/{relay.pk}/"))
+    type(relay).objects.update(park_rule="netease/mi-sfq")
+    RelayPark.objects.update(rule="netease/mi-sfq", at=until - timedelta(hours=1))
+    assert "，停 1 小时，到" in text_of(client.get(f"/relays/{relay.pk}/")), "it came again"
