@@ -111,6 +111,7 @@ class Composer:
 
     def __init__(self, campaign: Campaign, relay: Relay, *, shown: bool = False) -> None:
         self.campaign, self.relay = campaign, relay
+        self._campaign_id = campaign.pk or 0
         self.links = links()
         self._unsubscribe: tuple[Delivery | None, str] = None, ""
         self.consent = _consent(campaign)
@@ -194,7 +195,7 @@ class Composer:
                 values, cells = self._values(delivery), []
             extra = self._extra(delivery)
             if linked and self.campaign.confirm_days:
-                extra["confirm_url"] = self.links.slip(self.campaign.pk or 0, delivery.pk or 0)
+                extra["confirm_url"] = self.links.slip(*self._ids(delivery))
             rendered = self.renderer.render(values, rows=cells, extra=extra)
         except RenderError as error:
             raise Unsendable(f"render_{error.kind}", self._place(delivery, error)) from error
@@ -231,7 +232,7 @@ class Composer:
         if not self.campaign.is_payslip:
             extra["unsubscribe_url"] = self._unsubscribe_url(delivery)
         if self.consent is not None:
-            extra["confirm_url"] = self.links.confirm(self.campaign.pk or 0, delivery.pk or 0)
+            extra["confirm_url"] = self.links.confirm(*self._ids(delivery))
         return extra
 
     def _values(self, delivery: Delivery) -> Mapping[str, str]:
@@ -243,17 +244,16 @@ class Composer:
     def _message(
         self, delivery: Delivery, rendered: Rendered, files: Sequence[Attachment]
     ) -> Message:
+        campaign_id, delivery_id = self._ids(delivery)
         # The same at every attempt: it is stored when the first one begins.
         delivery.message_id = delivery.message_id or message_id(
-            delivery.pk or 0, self.campaign.pk or 0, self.message_id_key, self.domain
+            delivery_id, campaign_id, self.message_id_key, self.domain
         )
         headers = self._reference(delivery)
         if not self.campaign.is_payslip:
             headers = list_headers(
                 unsubscribe_url=self._unsubscribe_url(delivery),
-                unsubscribe_address=self.unsubscribe_address(
-                    self.campaign.pk or 0, delivery.pk or 0
-                ),
+                unsubscribe_address=self.unsubscribe_address(campaign_id, delivery_id),
             )
         try:
             return self.skeleton.build(
@@ -285,7 +285,7 @@ class Composer:
 
     def _envelope(self, delivery: Delivery, content: bytes) -> Envelope:
         return Envelope(
-            mail_from=self.return_path(self.campaign.pk or 0, delivery.pk or 0),
+            mail_from=self.return_path(*self._ids(delivery)),
             rcpt_to=delivery.address,
             size=len(content),
             # A returned payslip should hold no more than its headers (RFC 3461 4.3).
@@ -295,11 +295,15 @@ class Composer:
             eight_bit=not content.isascii(),
         )
 
+    def _ids(self, delivery: Delivery) -> tuple[int, int]:
+        """What its tokens hold; a preview's has no id yet."""
+        return self._campaign_id, delivery.pk or 0
+
     def _unsubscribe_url(self, delivery: Delivery) -> str:
         """Asked for by the text and by the header."""
         known, url = self._unsubscribe
         if known is not delivery:
-            url = self.links.unsubscribe(self.campaign.pk or 0, delivery.pk or 0)
+            url = self.links.unsubscribe(*self._ids(delivery))
             self._unsubscribe = delivery, url
         return url
 
