@@ -70,7 +70,7 @@ class Poller:
             while not is_time():
                 assert time.monotonic() < until, self.log.read_text()[-2000:]
                 assert self.process.poll() is None, self.log.read_text()[-2000:]
-                time.sleep(0.01)
+                time.sleep(0.02)
         finally:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait(30)

@@ -43,18 +43,18 @@ def test_while_the_database_is_away_nothing_leaves_that_was_not_begun_before(rig
     """Longer than a lease. A message in flight ends, and its connection waits for the commit."""
     connections = 4
     # A line with a delay: without one all are sent before the database is gone.
-    run = rig.launch(400, relay={"max_connections": connections}, round_trip=0.03)
+    run = rig.launch(200, relay={"max_connections": connections}, round_trip=0.03)
     rig.until_sent(run, 40)
     rig.postgres.stop(signal.SIGKILL)
     time.sleep(0.5)
     before = len(run.server.accepted)
     time.sleep(6)
     assert len(run.server.accepted) - before <= connections
-    assert len(run.server.accepted) < 400
+    assert len(run.server.accepted) < 200
     rig.postgres.start()
     rig.until_finished(run, seconds=60)
     states = rig.check(run)
-    assert states["accepted"] + states["in_doubt"] == 400
+    assert states["accepted"] + states["in_doubt"] == 200
     assert states["in_doubt"] == 0, "a late reply of a living worker says what became of it"
     no_crash_loop(rig)
 
@@ -93,16 +93,16 @@ def test_a_redis_that_restarts_empty_gives_no_fresh_quota(rig: Rig) -> None:
 
 def test_without_redis_nothing_is_sent_and_afterwards_the_campaign_goes_on(rig: Rig) -> None:
     # With a limit permits come in small blocks, and only what is at hand may still be sent.
-    run = rig.launch(600, relay={"max_connections": 3}, limits={"day": 10_000}, round_trip=0.05)
+    run = rig.launch(300, relay={"max_connections": 3}, limits={"day": 10_000}, round_trip=0.05)
     rig.until_sent(run, 50)
     rig.site.redis.stop(signal.SIGKILL)
     time.sleep(2)
     before = len(run.server.accepted)
     time.sleep(3)
-    assert len(run.server.accepted) == before < 600, "no permit, no mail"
+    assert len(run.server.accepted) == before < 300, "no permit, no mail"
     rig.site.redis.start()
     rig.until_finished(run, seconds=60)
-    assert rig.check(run) == {"accepted": 600}
+    assert rig.check(run) == {"accepted": 300}
     no_crash_loop(rig)
 
 

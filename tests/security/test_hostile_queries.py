@@ -14,13 +14,11 @@ pytestmark = pytest.mark.django_db
 
 VALUES = [
     "a\0b@x.example",
-    "' OR 1=1 --",
     "9" * 5000,
     "-1",
     "²",
-    "\ufffe\u2028",
-    "%s%d{}{{x}}",
-    "<script>x</script>",
+    # What is a word to whoever takes it at all.
+    "' OR 1=1 -- %s%d{}{{x}}<script>x</script>\ufffe\u2028",
 ]
 NAMES = (
     *("q", "state", "page", "after", "before", "at", "kind", "view", "row", "workbook"),
