@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from django.utils import timezone
 from accounts.models import SigningKey, Team
 from accounts.models.signing_key import GRACE, KeyStage
 from campaigns import tasks
+from campaigns.mailer.domain.lookups import Limits, Lookups
 from campaigns.mailer.signing import Algorithm, dns_record
 from campaigns.models import DomainCheck
 from campaigns.pipeline import rotate_keys
@@ -134,8 +136,12 @@ def test_the_tick_looks_and_the_domain_is_checked_anew(
     assert DomainCheck.objects.get().due_at <= timezone.now()
 
 
-def test_a_name_server_that_is_away_changes_nothing(settings: object, team: Team) -> None:
+def test_a_name_server_that_is_away_changes_nothing(
+    settings: object, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.DNS_SERVERS = [("127.0.0.1", 1)]
+    hasty = functools.partial(Lookups, limits=Limits(query_seconds=0.3))
+    monkeypatch.setattr(rotate_keys, "Lookups", hasty)
     key = rotate_keys.generate(team, DOMAIN, Algorithm.ED25519, "s1")
     rotate_keys.look(key.pk)
     assert stages(team) == {"s1": KeyStage.WAITING}
