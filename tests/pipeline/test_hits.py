@@ -6,7 +6,6 @@ import email
 import email.policy
 import re
 import threading
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -360,24 +359,6 @@ def test_a_buffer_that_is_full_loses_what_comes_and_says_so(
         buffer.add(a_hit(campaign))
     assert buffer.flush() == 3
     assert "2 hits" in caplog.text
-
-
-def test_a_link_that_is_asked_for_over_and_over_is_not_remembered_each_time(
-    relay: Relay, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    campaign = a_newsletter(relay, Tracking.INDIVIDUAL)
-    buffer, delivery = HitBuffer(), first(campaign)
-    monkeypatch.setattr(buffer, "_start", lambda: None)
-    moment = a_hit(campaign, delivery)
-    for number in range(50):
-        buffer.add(replace(moment, request=replace(moment.request, address=f"203.0.113.{number}")))
-    buffer.add(replace(moment, link=2))
-    buffer.add(replace(moment, at=moment.at + hits.SPAN))
-    shared = replace(moment, delivery=0)
-    for _ in range(300):
-        buffer.add(shared)
-    buffer.add(replace(shared, request=replace(shared.request, address="203.0.113.99")))
-    assert buffer.flush() == 10 + 2 + 200 + 1
 
 
 @pytest.mark.django_db(transaction=True)
