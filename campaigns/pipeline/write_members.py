@@ -82,7 +82,7 @@ _SQLITE_MEMBERS = """
 _CONTROLS = re.compile(r"[\x00-\x1f]+")
 
 
-class Known(Exception):
+class _Known(Exception):
     """Some of these people may not be written as new ones."""
 
 
@@ -136,10 +136,10 @@ def _write_new(lines: bytes, values: dict[str, Any]) -> bool:
             # Asked after the contacts: an erasure that we waited for is seen.
             cursor.execute(_ERASED, values)
             if cursor.fetchone()[0]:
-                raise Known
+                raise _Known
             one = lines.split(b"\t", 2)[1].decode()
             cursor.execute(_NEW_MEMBERS, values | {"first": first, "one": one})
-    except (IntegrityError, Known):
+    except (IntegrityError, _Known):
         return False
     return True
 
