@@ -2,7 +2,7 @@
 # Brings the programs that only a distribution has and that the tests talk to (Debian 12 or newer).
 # Installs what is missing and nothing else; starts no service. usage: peers.sh
 set -eu
-packages="chromium fonts-wqy-microhei dovecot-pop3d dovecot-imapd postfix libmail-dkim-perl redis-server postgresql gettext spamd spamc"
+packages="chromium fonts-wqy-microhei dovecot-pop3d dovecot-imapd postfix libmail-dkim-perl redis-server postgresql gettext spamd spamc iproute2"
 
 say() { echo "hongyan: $*" >&2; }
 
