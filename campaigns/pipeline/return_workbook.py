@@ -77,7 +77,7 @@ def run(returned_id: int) -> None:
     until = timezone.now() + LEASE
     if not _waiting().filter(pk=returned_id).update(lease_until=until, tries=F("tries") + 1):
         return
-    rows = ReturnedWorkbook.objects.select_related("campaign__workbook__data_key")
+    rows = ReturnedWorkbook.objects.select_related("campaign__workbook__data_key", "campaign__team")
     returned = rows.get(pk=returned_id)
     if returned.tries > _MOST_TRIES:
         _end(returned, failed_kind=RejectKind.TIMEOUT.value)
@@ -86,7 +86,8 @@ def run(returned_id: int) -> None:
     try:
         if workbook is None:
             raise ContentDestroyed
-        with translation.override(returned.language):
+        zone = returned.campaign.team.zone
+        with translation.override(returned.language), timezone.override(zone):
             suffix, content = _annotated(returned.campaign)
         _end(returned, suffix=suffix, sealed=workbook.data_key.seal(content))
     except WorkbookRejected as rejected:

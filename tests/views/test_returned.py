@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import openpyxl
@@ -88,6 +89,14 @@ def test_each_row_has_its_result_where_it_stands_and_the_rest_is_as_it_was(
     assert sheet.cell(4, 6).font.color.rgb == "FFC00000"
     assert ReturnedWorkbook.objects.count() == 1
     assert b"p1@example.com" not in bytes(ReturnedWorkbook.objects.get().sealed)
+
+
+def test_times_are_those_of_the_team(client: Client, scene: Scene, hr: User) -> None:
+    campaign = sent(client, scene, hr)
+    assert scene.team.time_zone == "Asia/Shanghai"
+    Delivery.objects.update(changed_at=datetime(2026, 11, 24, 18, 23, tzinfo=UTC))
+    shown = [cell.value for row in made(client, campaign).iter_rows() for cell in row]
+    assert "2026-11-25 02:23:00" in shown
 
 
 def test_it_is_for_those_with_a_grant_and_goes_with_the_content(
