@@ -23,8 +23,8 @@ from campaigns.models.delivery import (
 )
 from campaigns.models.signals import announce
 from campaigns.pipeline import counts, release, stop_rules
-from campaigns.pipeline.claim import end_rows
 from campaigns.pipeline.compose import Unsendable, source_of
+from campaigns.pipeline.ending import end_rows
 from campaigns.pipeline.layouts import columns_of, drawn_of
 from campaigns.pipeline.tracked import targets_of
 

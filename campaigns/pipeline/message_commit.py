@@ -37,10 +37,14 @@ _FIELDS = """id bigint, claim bigint, lead bigint, team bigint, relay bigint, st
 _ATTEMPT = """INSERT INTO campaigns_attempt (team_id, delivery_id, relay_id, started_at, ended_at,
     phase, outcome, content_began, code, enhanced, text, sealed_text, remote_id, rule)"""
 
-# PostgreSQL: all rows of JSON at once. The planner must look each up by its id whatever it believes of
-# the table: so it is told how many there are at most, and no index has the state in this form.
+# Always true. The planner must look each row up by its id whatever it believes of the table, and no
+# index has the state in this form: it expects a hundred rows of JSON, and a third of them for each of
+# these, so that it reads no table as a whole.
+_FEW = "id > 0 AND claim > 0 AND lead > 0"
+# PostgreSQL: all rows of JSON at once.
 _ENDED = f"""
-WITH v AS MATERIALIZED (SELECT * FROM json_to_recordset(%s::json) AS v({_FIELDS}) LIMIT {{most}}),
+WITH v AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%s::json) AS v({_FIELDS}) WHERE {_FEW}),
 ended AS (
     UPDATE campaigns_delivery d
     SET state = v.state, claim_id = NULL, attempts = d.attempts + v.counted, due_at = v.due_at,
@@ -55,11 +59,11 @@ tried AS ({_ATTEMPT}
     FROM v {{only}})
 """  # noqa: S608 - made of constants
 # As claim.BEGIN; the row becomes that claim's over whose connection it goes.
-_BEGAN = """, began AS (
+_BEGAN = f""", began AS (
     UPDATE campaigns_delivery d
     SET state = 'sending', claim_id = n.claim, changed_at = n.now, message_id = n.message_id
     FROM (SELECT * FROM json_to_recordset(%s::json) AS
-        n(id bigint, claim bigint, lead bigint, message_id text, now timestamptz) LIMIT {most}) AS n
+        n(id bigint, claim bigint, lead bigint, message_id text, now timestamptz) WHERE {_FEW}) AS n
     WHERE d.id = n.id AND d.claim_id IN (n.claim, n.lead)
       AND d.state || '' IN ('queued', 'deferred', 'sending') AND d.deliver_until > n.now
       AND EXISTS (SELECT 1 FROM campaigns_claim c WHERE c.id = n.claim AND c.ended_at IS NULL
@@ -70,7 +74,7 @@ _BEGAN = """, began AS (
               AND (k.sends_from IS NULL
                    OR k.sends_from <= clock_timestamp() AND k.sends_until > clock_timestamp())))
     RETURNING d.id)
-"""
+"""  # noqa: S608 - made of constants
 
 # One row: on SQLite, and on PostgreSQL where one connection alone has something to record.
 _END = """
@@ -113,7 +117,7 @@ def write_again(outcomes: Sequence[Values]) -> None:
     """Writes each unless its row says that it is there."""
     if connection.vendor == "postgresql":
         if outcomes:
-            _prepared(_statement(_most(outcomes), again=True), [_json(outcomes)])
+            _prepared(_statement(again=True), [_json(outcomes)])
         return
     for values in outcomes:
         _end_one(values, only_where_ended=True)
@@ -131,22 +135,12 @@ def _end_one(values: Values, *, only_where_ended: bool) -> None:
 
 
 @cache
-def _statement(
-    most: int, *, again: bool = False, begins: bool = False, durable: bool = True
-) -> str:
-    ended = _ENDED.format(most=most, only="JOIN ended USING (id)" if again else "")
-    began = _BEGAN.format(most=most) if begins else ""
+def _statement(*, again: bool = False, begins: bool = False, durable: bool = True) -> str:
+    ended = _ENDED.format(only="JOIN ended USING (id)" if again else "")
+    began = _BEGAN if begins else ""
     ids = "(SELECT array_agg(id) FROM began)" if begins else "NULL"
     how = "" if durable else ", set_config('synchronous_commit', 'off', true)"
     return f"{ended}{began} SELECT {ids}{how}"
-
-
-def _most(rows: Sequence[object]) -> int:
-    """The next power of four, so that there are few statements to plan."""
-    most = 1
-    while most < len(rows):
-        most *= 4
-    return most
 
 
 @cache
@@ -194,8 +188,7 @@ def _in_one_statement(
             for claim, delivery in following
         ]
         parameters.append(_json(begins))
-    most = _most(max(outcomes, following, key=len))
-    statement = _statement(most, begins=bool(following), durable=durable)
+    statement = _statement(begins=bool(following), durable=durable)
     return set(_prepared(statement, parameters)[0] or ())
 
 

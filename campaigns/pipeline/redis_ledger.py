@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -110,27 +111,25 @@ class RedisLedger:
         """
         inflight, done, meta = self._keys(group)
         replied, open_claims = self._remembered(group)
-        batch: dict[str, float] = {}
-        for member, ended in replied:
-            batch[member] = ended
-            if len(batch) >= 1000:
-                self._client.zadd(done, batch)
-                batch = {}
-        if batch:
-            self._client.zadd(done, batch)
         now = self._clock() if self._clock else time.time()
         lost = {
             f"{claim}:{_LOST}{number}": now
             for claim in open_claims
             for number in range(1, (holding if claim == asking else self._block) + 1)
         }
-        if lost:
-            self._client.zadd(inflight, lost)
+        fields = {f"lost:{claim}": 1 for claim in open_claims if claim != asking}
+        # All at once: another flush in the middle must not leave a half that looks whole.
+        with self._client.pipeline(transaction=True) as pipe:
+            rest = iter(replied)
+            while batch := dict(islice(rest, 1000)):
+                pipe.zadd(done, batch)
+            if lost:
+                pipe.zadd(inflight, lost)
+            pipe.hset(meta, mapping={**fields, "run": run_id})
+            pipe.execute()
         # Who closed its claim between that reading and this writing left its stand-ins behind.
         for claim in set(open_claims) - set(self._remembered(group)[1]):
             self.close(group, claim)
-        fields = {f"lost:{claim}": 1 for claim in open_claims if claim != asking}
-        self._client.hset(meta, mapping={**fields, "run": run_id})
 
     def _keys(self, group: str) -> list[str]:
         # The braces keep a group's keys on one node of a cluster.

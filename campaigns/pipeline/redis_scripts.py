@@ -129,7 +129,7 @@ for i = 5, #ARGV do
   local id = ARGV[i]
   if redis.call('ZREM', inflight, id) == 0 then
     local claim = string.match(id, '^(.*):')
-    for n = 1, 64 do
+    for n = 64, 1, -1 do  -- from above: who asks next keeps those from 1 to what he still has
       if redis.call('ZREM', inflight, claim .. ':lost' .. n) == 1 then break end
     end
   end

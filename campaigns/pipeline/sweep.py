@@ -21,7 +21,8 @@ from campaigns.models.carrying import EventKind
 from campaigns.models.delivery import OPEN, WAITING, DeliveryPurpose, DeliveryState
 from campaigns.models.template import Kind
 from campaigns.pipeline import counts, failover, retry_failed, stop_rules
-from campaigns.pipeline.claim import end_rows, server_is_new, server_started_at
+from campaigns.pipeline.claim import server_is_new, server_started_at
+from campaigns.pipeline.ending import end_rows
 from campaigns.pipeline.ledger import ledger
 from campaigns.pipeline.limited_domains import groups_beside
 from campaigns.pipeline.steady_ledger import LedgerAway

@@ -35,7 +35,7 @@ T = TypeVar("T")
 # A wait for a permit that is longer than this frees the worker: the relay rests instead.
 LONGEST_WAIT = 5.0
 # So many messages are composed together where they may go at once, for so many seconds.
-BURST = 16
+BURST = 48
 LONGEST_BURST = 0.01
 # What is composed ahead holds so many octets at most.
 MOST_AHEAD = 8 * 1024 * 1024

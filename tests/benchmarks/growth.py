@@ -42,7 +42,9 @@ class NoLine:
         yield from ()
         return _GO
 
-    def content_steps(self, _payload: bytes, _then: object = None) -> Steps[Reply]:
+    def content_steps(
+        self, _payload: bytes, _then: object = None, *, armour: int = 0
+    ) -> Steps[Reply]:
         yield from ()
         return _REPLY
 

@@ -164,6 +164,17 @@ def test_after_a_flush_an_open_claim_counts_with_all_the_permits_it_may_hold(
     assert ledger.usage(GROUP, [DAY]) == [10], "each settled permit took a stand-in's place"
 
 
+def test_what_a_claim_still_has_in_flight_counts_after_a_flush_when_it_asks_again(
+    ledger: RedisLedger, server: Redis, book: Book
+) -> None:
+    held = take(ledger, [DAY], 2, claim="42")
+    redis_client.Redis.from_url(server.url).flushall()
+    book.claims = ["42"]
+    assert len(take(ledger, [DAY], 20, claim="43")) == 7
+    ledger.settle(GROUP, held[:1])
+    assert len(ledger.acquire(GROUP, [DAY], "42", 20, holding=1).ids) == 1
+
+
 def test_a_claim_that_asks_after_a_flush_is_not_blocked_by_itself(
     ledger: RedisLedger, server: Redis, book: Book
 ) -> None:
