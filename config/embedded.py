@@ -11,6 +11,8 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 ROOT = Path(__file__).resolve().parent.parent
+# Where quickstart listens unless it is told another port.
+DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 # These touch no data of ours: they run without any environment at all.
@@ -60,7 +62,7 @@ def _defaults(folder: Path, secret: str, encryption: str) -> None:
         "HONGYAN_SANDBOX": "1",
         "HONGYAN_VAR": str(folder),
         "DATABASE_URL": f"sqlite:///{folder / 'hongyan.sqlite3'}",
-        "PUBLIC_URL": "http://127.0.0.1:8000",
+        "PUBLIC_URL": DEFAULT_URL,
         "TICK_SECONDS": "1",
         "POLL_SECONDS": "5",
     }.items():

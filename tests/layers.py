@@ -136,6 +136,17 @@ LAYERS = (
         may=("campaigns.pipeline", "campaigns.mailer", "campaigns.domain_texts"),
         never=(*HTTP, "celery"),
     ),
+    # What a pre-flight found is said as on its page.
+    Layer(
+        "campaigns.management.commands.send_workbook",
+        may=(
+            "campaigns.pipeline",
+            "campaigns.problem_texts",
+            "campaigns.reasons",
+            "campaigns.views.findings",
+        ),
+        never=(*HTTP, "celery"),
+    ),
     Layer(
         "campaigns.management",
         may=("campaigns.pipeline", "campaigns.reasons"),

@@ -45,7 +45,7 @@ def payroll(tmp_path: Path, server: ScriptedRelay) -> Path:
     return path
 
 
-def run(path: Path, *arguments: str) -> str:
+def run(path: Path, *arguments: str, complaints: io.StringIO | None = None) -> str:
     out = io.StringIO()
     call_command(
         "send_workbook",
@@ -55,7 +55,7 @@ def run(path: Path, *arguments: str) -> str:
         f"--from=hr@{cast.DOMAIN}",
         *arguments,
         stdout=out,
-        stderr=io.StringIO(),
+        stderr=complaints or io.StringIO(),
     )
     return out.getvalue()
 
@@ -113,8 +113,10 @@ def test_a_limit_never_sends_to_a_part_of_the_staff_by_mistake(payroll: Path) ->
 
 
 def test_what_the_pre_flight_blocks_is_not_sent(payroll: Path, server: ScriptedRelay) -> None:
+    complaints = io.StringIO()
     with pytest.raises(CommandError, match="没有发送"):
-        run(payroll, "--from=ceo@elsewhere.example")
+        run(payroll, "--from=ceo@elsewhere.example", complaints=complaints)
+    assert "不能用 ceo@elsewhere.example 发信" in complaints.getvalue()
     assert not Delivery.objects.exists()
 
 

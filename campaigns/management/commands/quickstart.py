@@ -20,6 +20,7 @@ from campaigns.quickstart import demo
 from campaigns.quickstart.one_process import PortTaken, wait_for_the_end, web, worker_and_beat
 from campaigns.quickstart.payroll import demo_payroll
 from campaigns.sandbox.sandbox import MailSandbox, SandboxError
+from config.embedded import DEFAULT_URL
 
 HOST, PORT = "127.0.0.1", 8000
 # Slow enough to watch, quick enough for 300 rows within the check's minute.
@@ -57,10 +58,13 @@ class Command(BaseCommand):
     def _serve(self, port: int) -> None:
         with ExitStack() as stack:
             actual = stack.enter_context(web(HOST, port))
+            url = f"http://{HOST}:{actual}/"
+            if settings.PUBLIC_URL == DEFAULT_URL:
+                # Links in the mails lead here; all of it is this one process.
+                settings.PUBLIC_URL = url.rstrip("/")
             seeded, _sandbox = self._prepare(stack, PER_SECOND_DEMO)
             stack.enter_context(worker_and_beat())
             self._demo_workbook()
-            url = f"http://{HOST}:{actual}/"
             self.stdout.write(
                 f"\n  鸿雁 Hongyan  {url}\n  登录 sign in   {demo.EMAIL}  {seeded.password}\n"
                 f"  邮件沙箱 inbox  {url}sandbox/\n  示例工资表     {self._payroll}\n"

@@ -15,7 +15,9 @@ from django.utils.translation import gettext as _
 
 from campaigns.pipeline import control, counts, figures, from_shell, load, preflight
 from campaigns.pipeline.preflight_finding import BLOCK
+from campaigns.problem_texts import place, problem_sentence, reject_sentence
 from campaigns.reasons import sentence
+from campaigns.views.findings import shown
 
 READING_SECONDS = 600
 
@@ -83,11 +85,13 @@ class Command(BaseCommand):
             raise CommandError(_("文件是空的，或超过了大小限制。")) from refused
         self._wait_until_read(book)
         if book.state == "rejected":
-            raise CommandError(book.reject_text)
+            raise CommandError(
+                reject_sentence(book.reject_kind, book.reject_detail, book.reject_text)
+            )
         if book.state == "choosing":
             raise CommandError(_("请用 --sheet 选择工作表：%s") % "、".join(book.sheets))
         for problem in book.findings.get("problems", []):
-            self.stderr.write(problem["text"])
+            self.stderr.write(f"{place(problem)} {problem_sentence(problem)}".strip())
         if not load.confirm(book, by.user, reading=book.reading):
             raise CommandError(_("工作簿里没有可用的收件人。"))
         figures.make(book.pk)
@@ -133,10 +137,8 @@ class Command(BaseCommand):
         for found in every:
             if found.severity != BLOCK and found.kind != "totals_differ":
                 continue
-            places = ", ".join(
-                place.cell or str(place.row or place.address) for place in found.where
-            )
-            self.stderr.write(f"{found.kind}: {places or dict(found.params)}")
+            said = shown(found, campaign, frozenset())
+            self.stderr.write(" ".join([str(said["text"]), *said["places"]]))
         return bool(blocking)
 
     def _report(self, samples: list[Any], faults: list[tuple[int, str, str]]) -> None:
