@@ -17,6 +17,7 @@ LONGEST_NAME = 80
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 #: Controls, separators of paths and drives, what Windows forbids, bidirectional overrides ("fdp.exe" read backwards).
+_ENDS = re.compile(r"\A[\s.]+|[\s.]+\Z")
 _FORBIDDEN = re.compile(
     '[\x00-\x1f\x7f-\x9f/\\\\:*?"<>|\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]'
 )
@@ -46,7 +47,7 @@ class Attachment:
     data: bytes
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.name) <= LONGEST_NAME or self.name.strip(" .") != self.name:
+        if not 0 < len(self.name) <= LONGEST_NAME or _trimmed(self.name) != self.name:
             raise AttachmentFault("name", f"附件名要有 1 到 {LONGEST_NAME} 个字符")
         if _FORBIDDEN.search(self.name):
             raise AttachmentFault("name", "附件名里有不能使用的字符")
@@ -67,9 +68,15 @@ class Picture:
             raise AttachmentFault("type", "不是合规的图片标识或媒体类型")
 
 
+def _trimmed(text: str) -> str:
+    """Without dots and white space of any kind at its ends: readers drop them."""
+    return _ENDS.sub("", text)
+
+
 def file_name(text: str, extension: str) -> str:
     """A name that `Attachment` takes, made of any text: what is forbidden becomes "_"."""
-    stem = _FORBIDDEN.sub("_", text)[: LONGEST_NAME - len(extension) - 1].strip(" .")
+    stem = _FORBIDDEN.sub("_", text)[: LONGEST_NAME - len(extension) - 1]
+    stem = _trimmed(stem)
     return f"{stem or '_'}.{extension}"
 
 

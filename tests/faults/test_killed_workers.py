@@ -115,7 +115,7 @@ def test_a_kill_after_the_250_was_read_and_before_its_commit_is_in_doubt(rig: Ri
 
 
 def test_sigterm_drains_within_30_seconds_and_leaves_no_doubt(rig: Rig) -> None:
-    run = rig.launch(1_500, relay={"max_connections": 4})
+    run = rig.launch(1_500, relay={"max_connections": 4}, round_trip=0.05)
     rig.until_sent(run, 100)
     for number in (1, 2):
         worker = rig.site.processes[f"worker-{number}"]
