@@ -58,7 +58,7 @@ def test_what_is_kept_is_sealed_and_the_password_lies_nowhere(
     unlock(client, workbook, WRONG)
     unlock(client, workbook, PASSWORD)
     file = WorkbookFile.objects.get(workbook=workbook)
-    assert not bytes(file.sealed).startswith(b"PK")
+    assert not bytes(file.sealed).startswith(b"PK\x03\x04")
     assert again(workbook).data_key.open(file.sealed).startswith(b"PK")
     rows = [str(list(model._default_manager.values())) for model in apps.get_models()]
     for password in (WRONG, PASSWORD):
