@@ -19,6 +19,7 @@ from django.utils import timezone
 from campaigns.mailer.hits import BURST_SECONDS, Came, Visitor, judged
 from campaigns.mailer.reply import Outcome
 from campaigns.models import Attempt, Campaign, Hit
+from campaigns.pipeline.chunks import chunk_size
 from campaigns.pipeline.clock import stamp
 
 # Hits of all processes are in the table two seconds after they came, and a burst is over in five.
@@ -59,7 +60,7 @@ class Judged:
 
 def count() -> int:
     """Counts everything that has settled; returns how many hits that was."""
-    size = 5000 if connection.vendor == "postgresql" else 500
+    size = chunk_size()
     total = 0
     while number := _count_some(size):
         total += number
@@ -170,7 +171,7 @@ def _mark(found: Iterable[Judged]) -> None:
 def forget(now: datetime | None = None) -> int:
     """Removes raw hits that are older than HIT_DAYS; their counts stay."""
     before = (now or timezone.now()) - timedelta(days=settings.HIT_DAYS)
-    size = 5000 if connection.vendor == "postgresql" else 500
+    size = chunk_size()
     old = Hit.objects.filter(counted=True, at__lt=before)
     total = 0
     while found := list(old.values_list("pk", flat=True)[:size]):

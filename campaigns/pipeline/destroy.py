@@ -6,7 +6,7 @@ lies (rows, file, reply texts, returned originals, backups). The rows follow in 
 
 from __future__ import annotations
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -25,6 +25,7 @@ from campaigns.models import (
 from campaigns.models.campaign import CampaignState
 from campaigns.models.delivery import OPEN, DeliveryState
 from campaigns.pipeline import originals
+from campaigns.pipeline.chunks import chunk_size
 
 _ENDED = (CampaignState.FINISHED, CampaignState.CANCELLED)
 
@@ -89,7 +90,7 @@ def _destroy_comparisons(workbook: Workbook) -> None:
 
 
 def _remove_rows(workbook: Workbook) -> None:
-    size = 5000 if connection.vendor == "postgresql" else 500
+    size = chunk_size()
     WorkbookBlock.objects.filter(workbook=workbook).delete()
     rows = WorkbookRow.objects.filter(workbook=workbook)
     while found := list(rows.values_list("pk", flat=True)[:size]):

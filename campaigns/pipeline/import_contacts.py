@@ -13,7 +13,7 @@ from datetime import timedelta
 from json.encoder import encode_basestring
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -23,6 +23,7 @@ from campaigns.models.content import ContentDestroyed
 from campaigns.models.signals import announce
 from campaigns.models.workbook import Purpose, ReadingState
 from campaigns.pipeline.blocks import opened
+from campaigns.pipeline.chunks import chunk_size
 from campaigns.pipeline.commit_later import commit_later
 from campaigns.pipeline.write_members import lines_of, write, write_lines
 from campaigns.workbooks.blocks import PEOPLE, Person, people_in
@@ -97,16 +98,11 @@ class _Chunk:
     lines: bytes
 
 
-def _size() -> int:
-    """On SQLite no write lasts over 200 ms: the other writers wait for it."""
-    return 5_000 if connection.vendor == "postgresql" else 1_000
-
-
 def _chunks(workbook: Workbook) -> Iterator[_Chunk]:
     """What is left."""
     following = _blocks if workbook.folded else _rows
     after = workbook.import_after
-    while chunk := following(workbook, after, _size()):
+    while chunk := following(workbook, after, chunk_size()):
         yield chunk
         after = chunk.last
 

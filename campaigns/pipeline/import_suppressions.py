@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
@@ -22,6 +22,7 @@ from campaigns.models.content import ContentDestroyed
 from campaigns.models.signals import announce
 from campaigns.models.workbook import Purpose, ReadingState
 from campaigns.pipeline.blocks import opened
+from campaigns.pipeline.chunks import chunk_size
 from campaigns.workbooks.blocks import PEOPLE
 
 LEASE = timedelta(minutes=2)
@@ -100,13 +101,8 @@ class _Chunk:
     addresses: dict[str, str]
 
 
-def _size() -> int:
-    """On SQLite no write lasts over 200 ms: the other writers wait for it."""
-    return 5_000 if connection.vendor == "postgresql" else 1_000
-
-
 def _following(row: SuppressionImport) -> _Chunk | None:
-    workbook, size = row.workbook, _size()
+    workbook, size = row.workbook, chunk_size()
     if workbook.folded:
         return _blocks(workbook, row.after, size // PEOPLE)
     rows = workbook.all_rows.filter(reading=workbook.reading, pk__gt=row.after).order_by("pk")

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from campaigns.models import Workbook, WorkbookBlock, WorkbookRow
 from campaigns.models.signals import announce
 from campaigns.models.workbook import Purpose, ReadingState
 from campaigns.pipeline import blocks, sealed_rows
+from campaigns.pipeline.chunks import chunk_size
 from campaigns.pipeline.commit_later import commit_later
 from campaigns.pipeline.taking import Taking
 from campaigns.workbooks.blocks import Block
@@ -32,11 +33,6 @@ LEASE = timedelta(minutes=3)
 
 class Superseded(Exception):
     """Another reader has taken over, or the workbook is gone: this one's rows are nobody's."""
-
-
-def chunk_size() -> int:
-    """Rows a transaction: on SQLite no write may last over 200 ms."""
-    return 5000 if connection.vendor == "postgresql" else 500
 
 
 def mine(workbook: Workbook) -> Any:

@@ -15,7 +15,8 @@ from campaigns.models.content import ContentDestroyed
 from campaigns.models.signals import announce
 from campaigns.models.workbook import ReadingState
 from campaigns.pipeline import blocks, sealed_rows
-from campaigns.pipeline.store_reading import LEASE, Superseded, chunk_size, delete_rows
+from campaigns.pipeline.chunks import chunk_size
+from campaigns.pipeline.store_reading import LEASE, Superseded, delete_rows
 from campaigns.workbooks.blocks import PEOPLE
 
 

@@ -59,6 +59,14 @@ _COPIED = """
     INSERT INTO campaigns_listmember (team_id, contact_list_id, contact_id, status, changed_at)
     SELECT %(team)s, %(list)s, contact.id, %(subscribed)s, %(now)s FROM contact
     ON CONFLICT (contact_list_id, contact_id) DO NOTHING"""
+# Who was erased while the statement above waited for that contact: kept away before it was deleted.
+_BROUGHT_BACK = """
+    WITH gone AS (
+        DELETE FROM campaigns_contact c USING campaigns_people p, campaigns_suppression s
+        WHERE c.team_id = %(team)s AND c.address_key = p.key AND c.created_at = %(now)s
+            AND s.team_id = c.team_id AND s.address_key = c.address_key AND s.reason = %(erased)s
+        RETURNING c.id)
+    DELETE FROM campaigns_listmember m USING gone WHERE m.contact_id = gone.id"""
 _SQLITE_CONTACTS = """
     INSERT INTO campaigns_contact (team_id, address, address_key, name, attributes, created_at)
     SELECT %(team)s, value ->> 'address', value ->> 'key', value ->> 'name',
@@ -149,6 +157,7 @@ def _write_staged(lines: bytes, values: dict[str, Any]) -> bool:
         cursor.execute(_TABLE)
         _copy(_STAGED, lines)
         cursor.execute(_COPIED, values)
+        cursor.execute(_BROUGHT_BACK, values)
     return False
 
 

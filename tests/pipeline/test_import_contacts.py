@@ -131,7 +131,7 @@ def test_an_import_goes_on_where_a_killed_worker_stopped(
             raise KeyboardInterrupt
         return take(mine, chunk, new=new)
 
-    monkeypatch.setattr(import_contacts, "_size", lambda: 100)
+    monkeypatch.setattr(import_contacts, "chunk_size", lambda: 100)
     monkeypatch.setattr(import_contacts, "_take", killed_at_the_third)
     assert import_contacts.begin(book, readers)
     with pytest.raises(KeyboardInterrupt):

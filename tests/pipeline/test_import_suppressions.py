@@ -113,7 +113,7 @@ def test_a_worker_that_died_is_followed_by_one_that_goes_on(
         take(*args)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(import_suppressions, "_size", lambda: 2)
+    monkeypatch.setattr(import_suppressions, "chunk_size", lambda: 2)
     monkeypatch.setattr(import_suppressions, "_take", dies)
     with pytest.raises(KeyboardInterrupt):
         import_suppressions.run(row.pk)

@@ -82,3 +82,21 @@ def test_an_import_that_waits_for_a_deletion_makes_a_new_contact(readers: Contac
     importer.join(10)
     assert (readers.members.count(), dangling()) == (3, 0)
     assert Contact.objects.get(address_key="c1@x.cn").pk != bob.pk
+
+
+def test_who_is_erased_while_an_import_waits_for_the_contact_is_not_brought_back(
+    readers: ContactList,
+) -> None:
+    write(readers, new=True)
+    bob = Contact.objects.get(address_key="c1@x.cn")
+    with transaction.atomic():
+        locked = Contact.locked().get(pk=bob.pk)
+        importer = meanwhile(lambda: write(readers, new=False))
+        importer.join(0.5)
+        assert importer.is_alive()
+        # As an erasure: kept away and committed, then deleted.
+        meanwhile(lambda: personal_data._keep_away(bob, None)).join(10)
+        locked.delete()
+    importer.join(10)
+    assert not Contact.objects.filter(address_key="c1@x.cn").exists()
+    assert (readers.members.count(), dangling()) == (2, 0)
