@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from accounts.field_groups import grouped
 from accounts.models import Relay, Team
 from campaigns.mailer.address import AddressFault, parse_mailbox
 from campaigns.models import Campaign, ContactList, MessageTemplate, Workbook
@@ -38,6 +40,13 @@ def clean_address(value: str) -> str:
     if mailbox.name:
         raise ValidationError(_("这里只填地址，名称填在“发件人名称”里。"))
     return mailbox.address
+
+
+_GROUPS = (
+    (_("内容和收件人"), ("name", "subject", "audience", "layout", "template")),
+    (_("发件人"), ("relay", "from_name", "from_address", "reply_to")),
+    (_("遇到这些情况"), ("duplicates", "in_doubt_policy", "confirm_days")),
+)
 
 
 class CampaignForm(forms.ModelForm):
@@ -93,10 +102,9 @@ class CampaignForm(forms.ModelForm):
         if self.instance.pk and not self.is_bound:
             self.initial["audience"] = audience_value(self.instance)
 
-    @property
-    def plain_fields(self) -> list[forms.BoundField]:
-        """Those that the page draws one below the other."""
-        return list(self)
+    def groups(self) -> Iterator[dict[str, Any]]:
+        """Of a payslip's file the page draws the fields apart."""
+        return grouped(self, _GROUPS)
 
     def _choose(self, name: str, rows: QuerySet[Any], label: Any) -> None:
         field = self.fields[name]

@@ -103,10 +103,6 @@ class PayslipForm(CampaignForm):
         return value
 
     @property
-    def plain_fields(self) -> list[forms.BoundField]:
-        return [bound for bound in self if bound.name not in ATTACHMENT]
-
-    @property
     def password_fields(self) -> list[forms.BoundField]:
         """Those that only an attachment needs."""
         return [self[name] for name in ATTACHMENT[1:]]

@@ -143,3 +143,12 @@ def test_another_hr_without_a_grant_neither_edits_nor_launches(scene, hr):
     assert client.get(f"/campaigns/{campaign.pk}/edit/").status_code == 403
     assert client.post(f"/campaigns/{campaign.pk}/launch/", {"when": "now"}).status_code == 403
     assert client.post(f"/campaigns/{campaign.pk}/test/").status_code == 403
+
+
+@pytest.mark.parametrize(("kind", "role"), [("payslip", Role.HR), ("newsletter", Role.MARKETER)])
+def test_each_field_stands_on_the_form(scene, kind, role):
+    page = scene.client(role).get(f"/campaigns/new/?kind={kind}")
+    text = page.content.decode()
+    fields = list(page.context["form"].fields)
+    assert len(fields) > 7
+    assert [name for name in fields if f'name="{name}"' not in text] == []
