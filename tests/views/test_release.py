@@ -40,6 +40,8 @@ def test_the_one_launches_and_the_other_releases(scene, hr):
     page = text(second.get(f"/campaigns/{campaign.pk}/"))
     assert f'action="/campaigns/{campaign.pk}/release/"' in page
     assert f"由 {hr.email} 启动" in page
+    assert f"/campaigns/{campaign.pk}/preflight/" in page, "what is agreed to can be seen"
+    assert "没有阻止发送的问题" in text(second.get(f"/campaigns/{campaign.pk}/preflight/"))
     assert "已放行" in text(second.post(f"/campaigns/{campaign.pk}/release/", follow=True))
     assert Campaign.objects.get().hold_reason == ""
 
