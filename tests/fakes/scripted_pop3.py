@@ -158,12 +158,13 @@ class _Session:
         name = name.upper()
         usual = getattr(self, f"do_{name.lower()}", None)
         reply = usual(rest) if usual is not None else b"+OK\r\n"
+        if name == "QUIT" and isinstance(self.server.answers.get(name, reply), bytes):
+            # Before the answer, after which nobody waits; a QUIT that is not answered removes nothing.
+            for uid in self.marked:
+                self.server.messages.pop(uid, None)
         self.answer(name, reply)
         if name == "STLS" and self.server.answers.get("STLS") is None and self.tls is not None:
             self.sock = self.tls.wrap_socket(self.sock, server_side=True)
-        if name == "QUIT":
-            for uid in self.marked:
-                self.server.messages.pop(uid, None)
         return name != "QUIT"
 
     def do_capa(self, rest: str) -> bytes:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests import peers
 from tests.servers.certificate import Certificate, make_certificate
-from tests.servers.chromium import launched
 from tests.servers.dovecot import Account, Dovecot
 from tests.servers.folder import temporary_folder
 from tests.servers.postfix import Postfix
@@ -132,9 +132,8 @@ def test_smtp_sink_keeps_what_smtp_source_sends(folder: Path) -> None:
     assert seconds > 0
 
 
-def test_chromium_draws_a_page() -> None:
-    peers.need("chromium")
-    with launched() as browser:
-        page = browser.new_page()
-        page.set_content("<p>工资条</p>")
-        assert page.text_content("p") == "工资条"
+def test_chromium_draws_a_page(browser: Browser) -> None:
+    page = browser.new_context().new_page()
+    page.set_content("<p>工资条</p>")
+    assert page.text_content("p") == "工资条"
+    page.context.close()
